@@ -1,0 +1,99 @@
+"""Names to components: one table per family, looked up and never guessed.
+
+Built-ins are rows `name -> "module:attribute"` of a table here; any installed package may add its own through the
+entry-point group `periti.<family>`. Nothing is imported until a name is asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from periti.errors import UnknownName
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A ready half-sentence: the nearest known name if there is one, and the list of all."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}known: {', '.join(known) or 'none'}"
+
+
+class Registry:
+    """One family of components by name.
+
+    Args:
+        family: the plural noun that messages use, e.g. "rankers"; also names the entry-point group.
+        builtin: name to "module:attribute".
+
+    Raises:
+        ValueError: an installed package registers a name twice or takes a built-in one.
+    """
+
+    def __init__(self, family: str, builtin: Mapping[str, str]) -> None:
+        self.family = family
+        self._builtin = dict(builtin)
+        self._plugins: dict[str, EntryPoint] | None = None
+
+    @property
+    def plugins(self) -> Mapping[str, EntryPoint]:
+        """Entry points of other packages, read at first use."""
+        if self._plugins is None:
+            found: dict[str, EntryPoint] = {}
+            for point in entry_points(group=f"periti.{self.family}"):
+                if point.name in self._builtin or point.name in found:
+                    raise ValueError(
+                        f"{self.family}: the name {point.name!r} is registered twice, the second time by "
+                        f"{point.value!r}; uninstall one of the packages"
+                    )
+                found[point.name] = point
+            self._plugins = found
+        return self._plugins
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({*self._builtin, *self.plugins}))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._builtin or name in self.plugins
+
+    def __len__(self) -> int:
+        return len(self._builtin) + len(self.plugins)
+
+    def load(self, name: str) -> Any:
+        """The component of that name, imported now.
+
+        Raises:
+            UnknownName: nothing is registered under the name; the nearest and all known names are listed.
+        """
+        if name in self._builtin:
+            module, _, attribute = self._builtin[name].partition(":")
+            return getattr(import_module(module), attribute)
+        if name in self.plugins:
+            return self.plugins[name].load()
+        raise UnknownName(f"no {self.family} named {name!r}; {nearest(name, self)}")
+
+
+ENCODERS = Registry(
+    "encoders",
+    {
+        "minilm": "periti.encoders:minilm",
+        "sentence-transformers": "periti.encoders:load_sentence_transformer",
+    },
+)
+RETRIEVERS = Registry(
+    "retrievers",
+    {
+        "lexical": "periti.retrievers.lexical:LexicalRetriever",
+        "dense": "periti.retrievers.dense:DenseRetriever",
+    },
+)
+ROUTERS = Registry("routers", {"constant": "periti.retrievers.routers:ConstantRouter"})
+POLICIES = Registry("policies", {"all": "periti.retrievers.policies:AllExperts"})
+FUSIONS = Registry("fusions", {"rrf": "periti.rankers.fusion:ReciprocalRankFusion"})
+RANKERS = Registry("rankers", {"identity": "periti.rankers.identity:IdentityRanker"})
+
+FAMILIES = (ENCODERS, RETRIEVERS, ROUTERS, POLICIES, FUSIONS, RANKERS)
