@@ -61,9 +61,7 @@ class PipelineConfig:
 
 def digest(value: Any) -> str:
     """SHA-256 of the canonical JSON of a dataclass, mapping or list: same content, same digest, whatever the order."""
-    text = json.dumps(
-        _plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-    )
+    text = json.dumps(_plain(value), sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -103,9 +101,7 @@ def parse(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     required = [
         name
         for name, f in fields.items()
-        if f.default is dataclasses.MISSING
-        and f.default_factory is dataclasses.MISSING
-        and name not in values
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and name not in values
     ]
     if required:
         raise ConfigError(f"{where}: {', '.join(map(repr, required))} missing; add it")
@@ -132,9 +128,7 @@ def read_pipeline_config(path: Path) -> PipelineConfig:
             raise ConfigError(f"{file}: unknown key {key!r}; {nearest(key, known)}")
     experts = table.get("experts")
     if not isinstance(experts, dict) or not experts:
-        raise ConfigError(
-            f"{file}: no experts; add at least one table [experts.NAME] with retriever and index"
-        )
+        raise ConfigError(f"{file}: no experts; add at least one table [experts.NAME] with retriever and index")
     plain: dict[str, Any] = {key: table[key] for key in known - {"experts"} if key in table}
     if isinstance(plain.get("docstore"), str):
         plain["docstore"] = file.parent / plain["docstore"]

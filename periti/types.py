@@ -196,9 +196,7 @@ class Plan:
             raise SchemaError("plan: a weight is not positive; leave the expert out instead")
         lost = queries.frame.join(frame, on="query_id", how="anti")
         if lost.height:
-            raise SchemaError(
-                f"plan: {lost.height} queries have no expert, the first is {lost['query_id'][0]!r}"
-            )
+            raise SchemaError(f"plan: {lost.height} queries have no expert, the first is {lost['query_id'][0]!r}")
         return cls(frame)
 
     @property
@@ -271,9 +269,7 @@ def _columns(frame: pl.DataFrame, schema: pl.Schema, what: str) -> pl.DataFrame:
         ) from error
     for name in schema:
         if cut[name].null_count():
-            raise SchemaError(
-                f"{what}: column {name!r} has {cut[name].null_count()} empty cells; fill or remove them"
-            )
+            raise SchemaError(f"{what}: column {name!r} has {cut[name].null_count()} empty cells; fill or remove them")
     for name in ("query_id", "doc_id"):
         if name in schema and cut.filter(pl.col(name) == "").height:
             raise SchemaError(f"{what}: a {name} is empty; every row needs one")

@@ -1,0 +1,60 @@
+"""The `periti` command: parses arguments, runs one command module, turns errors into exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from periti import __version__
+from periti.errors import PeritiError
+
+COMMANDS = ("demo", "datasets", "index", "search", "run", "evaluate", "serve", "doctor")
+
+DESCRIPTION = "Retrieval and ranking by a panel of domain experts, with evaluation people can trust."
+EPILOG = """examples:
+  periti demo                                        build the demo collection and serve it with a web page
+  periti datasets list                               the collections that periti knows
+  periti index build --dataset scifact --out x       Lucene postings, FAISS vectors and texts of one collection
+  periti search x "does vitamin D prevent falls?"    ask the panel
+  periti run x --queries scifact --out scifact.run   a TREC run of every query
+  periti evaluate --qrels scifact scifact.run        measures with their denominators
+  periti doctor                                      is everything in place on this machine?
+
+`periti COMMAND --help` shows the examples of each command."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole argument parser."""
+    top = argparse.ArgumentParser(
+        prog="periti",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"periti {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        import_module(f"periti.cli.{name}").add_parser(commands)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    parsed = parser().parse_args(arguments)
+    try:
+        status: int = parsed.run(parsed)
+        sys.stdout.flush()
+    except PeritiError as error:
+        print(f"periti: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("periti: interrupted; nothing half-written was kept", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has gone: point stdout at nothing so that Python's exit does not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
