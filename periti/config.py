@@ -30,7 +30,7 @@ class ExpertConfig:
 
     retriever: str
     index: Path
-    depth: int = 100
+    depth: int = 1000
     weight: float = 1.0
     options: Any = None
     """Instance of the retriever's own `Options` dataclass."""
@@ -52,11 +52,11 @@ class PipelineConfig:
     docstore: Path
     experts: Mapping[str, ExpertConfig]
     description: str = ""
-    router: ComponentConfig = field(default_factory=lambda: ComponentConfig("constant"))
-    policy: ComponentConfig = field(default_factory=lambda: ComponentConfig("all"))
-    fusion: ComponentConfig = field(default_factory=lambda: ComponentConfig("rrf"))
-    ranker: ComponentConfig = field(default_factory=lambda: ComponentConfig("identity"))
-    depth: int = 100
+    router: ComponentConfig = field(default_factory=lambda: _default(ROUTERS, "constant"))
+    policy: ComponentConfig = field(default_factory=lambda: _default(POLICIES, "all"))
+    fusion: ComponentConfig = field(default_factory=lambda: _default(FUSIONS, "rrf"))
+    ranker: ComponentConfig = field(default_factory=lambda: _default(RANKERS, "identity"))
+    depth: int = 1000
 
 
 def digest(value: Any) -> str:
@@ -171,6 +171,10 @@ def _expert(table: Any, file: Path, name: str) -> ExpertConfig:
     if not expert.weight > 0:
         raise ConfigError(f"{where}: weight is {expert.weight}; it must be positive, or leave the expert out")
     return expert
+
+
+def _default(registry: Registry, name: str) -> ComponentConfig:
+    return ComponentConfig(name, registry.load(name).Options())
 
 
 def _component(registry: Registry, value: Any, where: str) -> ComponentConfig:

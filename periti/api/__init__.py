@@ -1,1 +1,1 @@
-"""TBD"""
+"""The HTTP service."""

@@ -1,1 +1,1 @@
-"""TBD"""
+"""Corpus to an immutable, checksummed directory, and back: texts, Lucene postings, FAISS vectors."""

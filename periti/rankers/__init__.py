@@ -1,1 +1,1 @@
-"""TBD"""
+"""Runs to runs: fusion and reranking."""

@@ -1,1 +1,1 @@
-"""TBD"""
+"""Queries to runs: retrievers over indexes, routers, policies."""

@@ -1,0 +1,67 @@
+"""`periti search`: one question to the panel."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from periti.errors import InputError
+
+EPILOG = """examples:
+  periti search indexes/scifact "does vitamin D prevent falls in older adults?"
+  periti search indexes/scifact "statins and muscle pain" -k 5 --experts bm25
+  periti search my/periti.toml "breach of warranty" --json --explain"""
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "search",
+        help="ask one question",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("config", type=Path, help="a collection's directory or a pipeline's TOML file")
+    parser.add_argument("query", help="the question")
+    parser.add_argument("-k", type=int, default=10, help="how many documents (default: 10)")
+    parser.add_argument("--experts", nargs="+", help="ask only these experts of the panel")
+    parser.add_argument("--explain", action="store_true", help="show what each step did")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=search)
+
+
+def search(arguments: argparse.Namespace) -> int:
+    """Print the best documents, with title and the beginning of the text."""
+    from periti.pipeline import open_pipeline
+    from periti.types import Queries
+
+    if not arguments.query.strip():
+        raise InputError("the query is empty; ask something")
+    pipeline = open_pipeline(arguments.config)
+    if arguments.experts:
+        pipeline = pipeline.only(*arguments.experts)
+    run, trace = pipeline.explain(Queries.from_pairs([("q", arguments.query)]), arguments.k)
+    documents = pipeline.corpus.get(run.frame["doc_id"].to_list())
+    hits = [
+        {"rank": rank, "score": score, "doc_id": document.doc_id, "title": document.title, "text": document.text}
+        for rank, score, document in zip(run.frame["rank"], run.frame["score"], documents, strict=True)
+    ]
+    steps = [{"step": step.name, "ms": round(step.seconds * 1000, 2)} for step in trace.steps]
+    if arguments.json:
+        print(json.dumps({"query": arguments.query, "hits": hits, "steps": steps if arguments.explain else None}))
+        return 0
+    if not hits:
+        print("nothing found")
+    for hit in hits:
+        print(f"{hit['rank']:>3}  {hit['score']:.4f}  {hit['doc_id']}  {hit['title'][:90]}")
+        print(f"     {_snippet(hit['text'])}")
+    if arguments.explain:
+        print("\n".join(f"{step['step']:<20} {step['ms']:>9.2f} ms" for step in steps))
+    return 0
+
+
+def _snippet(text: str, width: int = 150) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= width else flat[: width - 3] + "..."

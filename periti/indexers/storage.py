@@ -1,0 +1,108 @@
+"""Directories that are either whole or absent, and what their files must hash to.
+
+A build writes into a hidden sibling of its target, syncs every file, and moves the directory into place in one rename.
+An error, a full disk or Ctrl-C leaves the target as it was; what is left of a killed build starts with a dot and is
+never opened.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from periti.errors import InputError, StorageError
+
+_CHUNK = 1 << 20
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in pieces."""
+    seen = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            seen.update(chunk)
+    return seen.hexdigest()
+
+
+@contextmanager
+def building(target: Path, *, replace: bool = False) -> Iterator[Path]:
+    """A fresh directory to write in, moved to `target` when the block ends well and removed when it does not.
+
+    Args:
+        target: where the finished directory shall be.
+        replace: whether a directory already there may be replaced; it stays in place until the new one is whole.
+
+    Raises:
+        InputError: the target exists and `replace` is false.
+        StorageError: the disk is full or not writable.
+    """
+    if target.exists() and not replace:
+        raise InputError(f"{target} exists already; choose another place or ask to replace it (--force)")
+    scratch = target.parent / f".{target.name}.building-{secrets.token_hex(4)}"
+    try:
+        scratch.mkdir(parents=True)
+        yield scratch
+        _sync(scratch)
+        _move(scratch, target)
+    except OSError as error:
+        raise _storage_error(error, target) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _move(scratch: Path, target: Path) -> None:
+    """Rename into place; an old directory steps aside first and returns should the rename fail."""
+    if not target.exists():
+        scratch.rename(target)
+    else:
+        aside = target.parent / f".{target.name}.replaced-{secrets.token_hex(4)}"
+        target.rename(aside)
+        try:
+            scratch.rename(target)
+        except BaseException:
+            aside.rename(target)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+    _sync_directory(target.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Force every file below the folder to disk, so that a rename never outruns the data."""
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            with (Path(directory) / name).open("rb") as file:
+                os.fsync(file.fileno())
+        _sync_directory(Path(directory))
+
+
+def _sync_directory(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _storage_error(error: OSError, target: Path) -> OSError:
+    """The same failure in one sentence of ours; errors that already are ours pass unchanged."""
+    if isinstance(error, StorageError) or error.errno is None:
+        return error
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        free = shutil.disk_usage(_existing(target)).free
+        return StorageError(
+            f"the disk is full while building {target} ({free:,} bytes free); nothing was kept, "
+            "make room and build again"
+        )
+    return StorageError(f"can not build {target}: {error.strerror or error}; nothing was kept")
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path

@@ -1,0 +1,144 @@
+"""Route, retrieve, fuse, rerank, cut: the table of contents of a search, and a trace of every step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from periti.config import PipelineConfig, read_pipeline_config
+from periti.errors import ConfigError, InputError, UnknownName
+from periti.indexers.docstore import Docstore
+from periti.protocols import Corpus, Fusion, Policy, Ranker, Router
+from periti.registry import FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, nearest
+from periti.retrievers.experts import Expert
+from periti.retrievers.policies import AllExperts
+from periti.retrievers.routers import ConstantRouter
+from periti.types import Plan, Queries, Run, Step, Trace
+
+T = TypeVar("T", Run, Plan)
+MAX_K = 10_000
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A panel of experts behind a router, their answers fused and reranked.
+
+    The list for k is always the beginning of the list for k + 1: every expert is asked for its own depth and the ranker
+    sees `depth` documents, whatever k is.
+    """
+
+    name: str
+    experts: Mapping[str, Expert]
+    router: Router
+    policy: Policy
+    fusion: Fusion
+    ranker: Ranker
+    corpus: Corpus
+    depth: int = 1000
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        lost = [name for name in self.router.experts if name not in self.experts]
+        if lost:
+            raise ConfigError(
+                f"pipeline {self.name!r}: the router knows the expert {lost[0]!r}, which is not on the panel; "
+                f"{nearest(lost[0], self.experts)}"
+            )
+
+    def search(self, queries: Queries, k: int = 10) -> Run:
+        """The k best documents of every query, named after the pipeline.
+
+        Raises:
+            InputError: k is not between 1 and 10,000, or there are no queries.
+        """
+        return self.explain(queries, k)[0]
+
+    def explain(self, queries: Queries, k: int = 10) -> tuple[Run, Trace]:
+        """`search`, and what went out of every step and how long it took."""
+        if not 1 <= k <= MAX_K:
+            raise InputError(f"k is {k}; it must be between 1 and {MAX_K:,}")
+        if not len(queries):
+            raise InputError("no queries were given; give at least one")
+        steps: list[Step] = []
+        plan = _timed(steps, "route", lambda: self._plan(queries))
+        runs = {
+            name: _timed(steps, f"retrieve:{name}", lambda name=name: self._ask(name, queries, plan))  # type: ignore[misc]
+            for name in plan.experts
+        }
+        fused = _timed(steps, "fuse", lambda: self._fuse(runs, plan))
+        reranked = _timed(steps, "rerank", lambda: self.ranker.rerank(queries, fused.top(self.depth), self.corpus))
+        return reranked.top(k).renamed(self.name), Trace(tuple(steps))
+
+    def only(self, *experts: str) -> Pipeline:
+        """The same pipeline with some of its experts, all asked; its name tells which.
+
+        Raises:
+            UnknownName: no expert has that name.
+        """
+        for name in experts:
+            if name not in self.experts:
+                raise UnknownName(f"pipeline {self.name!r} has no expert {name!r}; {nearest(name, self.experts)}")
+        kept = {name: self.experts[name] for name in experts}
+        return replace(
+            self,
+            name="+".join(experts),
+            experts=kept,
+            router=ConstantRouter(list(kept.values())),
+            policy=AllExperts(),
+        )
+
+    def _plan(self, queries: Queries) -> Plan:
+        return self.policy.select(queries, self.router.experts, self.router.scores(queries))
+
+    def _ask(self, name: str, queries: Queries, plan: Plan) -> Run:
+        expert = self.experts[name]
+        return expert.retriever.retrieve(plan.queries_for(name, queries), expert.depth)
+
+    def _fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
+        """One expert's answer needs no fusion and keeps its scores."""
+        return next(iter(runs.values())) if len(runs) == 1 else self.fusion.fuse(runs, plan)
+
+
+def open_pipeline(config: PipelineConfig | Path | str) -> Pipeline:
+    """The pipeline of a configuration, of a TOML file, or of a directory that holds `periti.toml`.
+
+    Raises:
+        ConfigError: the configuration is not acceptable.
+        IndexUnusable: an index is missing, damaged, or does not fit.
+        UnknownName: a component is not registered.
+    """
+    if not isinstance(config, PipelineConfig):
+        config = read_pipeline_config(Path(config))
+    docstore = Docstore.open(config.docstore)
+    experts = {
+        name: Expert(
+            name=name,
+            retriever=RETRIEVERS.load(expert.retriever).open(expert.index, docstore, expert.options),
+            depth=expert.depth,
+            weight=expert.weight,
+        )
+        for name, expert in config.experts.items()
+    }
+    router, policy, fusion, ranker = config.router, config.policy, config.fusion, config.ranker
+    return Pipeline(
+        name=config.name,
+        description=config.description,
+        experts=experts,
+        router=ROUTERS.load(router.name).open(list(experts.values()), router.options),
+        policy=POLICIES.load(policy.name).open(policy.options),
+        fusion=FUSIONS.load(fusion.name).open(fusion.options),
+        ranker=RANKERS.load(ranker.name).open(ranker.options),
+        corpus=docstore,
+        depth=config.depth,
+    )
+
+
+def _timed(steps: list[Step], name: str, work: Callable[[], T]) -> T:
+    """Run one step and keep its output and its time."""
+    began = time.perf_counter()
+    output = work()
+    steps.append(Step(name, time.perf_counter() - began, output))
+    return output

@@ -1,0 +1,63 @@
+"""Nearest vectors as an expert: any index that is searched with an encoder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+from periti.errors import IndexMismatch
+from periti.indexers.dense import DenseIndex, SearchSettings
+from periti.indexers.docstore import Docstore
+from periti.indexers.encoding import EncoderSource, load_encoder
+from periti.protocols import Encoder
+from periti.retrievers.runs import run_of_arrays
+from periti.types import Queries, Run
+
+
+@dataclass(frozen=True)
+class DenseOptions(SearchSettings):
+    """How hard an approximate index looks."""
+
+
+class DenseRetriever:
+    """Queries to the nearest documents of a dense index.
+
+    Args:
+        index: an open index.
+        encoder: makes the query vectors; must be the one that made the document vectors.
+
+    Raises:
+        IndexMismatch: the encoder is another than the index was built with.
+    """
+
+    Options = DenseOptions
+
+    def __init__(self, index: DenseIndex, encoder: Encoder) -> None:
+        built, asking = asdict(index.identity), asdict(encoder.identity)
+        different = [name for name in built if built[name] != asking[name]]
+        if different:
+            found = ", ".join(
+                f"{n} {_short(built[n])} in the index, {_short(asking[n])} in the encoder" for n in different
+            )
+            raise IndexMismatch(
+                f"index {index.folder} was built by another encoder ({found}); rebuild it or use that one"
+            )
+        self.index, self.encoder = index, encoder
+
+    @classmethod
+    def open(cls, folder: Path, docstore: Docstore, options: DenseOptions) -> Self:
+        """The retriever of an index directory, with the encoder its manifest names; raises IndexUnusable."""
+        index = DenseIndex(folder, docstore.ids, docstore.corpus_digest, options)
+        return cls(index, load_encoder(EncoderSource.of_manifest(index.manifest)))
+
+    def retrieve(self, queries: Queries, depth: int) -> Run:
+        """At most `depth` documents a query, scored by the inner product of their vectors."""
+        encoded = self.encoder.encode_queries(queries.texts)
+        scores, ordinals = self.index.search(encoded.vectors, depth)
+        return run_of_arrays(queries, scores, ordinals, self.index.ids, "dense")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 24 else f"{text[:20]}...{text[-1]}"
