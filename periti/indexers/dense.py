@@ -1,4 +1,4 @@
-"""Vectors to nearest neighbours: sealed FAISS indexes. The only module that imports faiss.
+"""Vectors to nearest neighbours: sealed FAISS indexes.
 
 Exactness. A FAISS flat search sums products in float32, so its last bits depend on the batch. An exact index here
 takes from FAISS a few candidates more than asked, computes their scores again in float64 from the stored vectors,
@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from periti.errors import ConfigError, IndexDamaged, IndexMismatch, InputError, MissingDependency
+from periti.errors import ConfigError, IndexDamaged, IndexMismatch, InputError
 from periti.indexers.docstore import DocIds
+from periti.indexers.engine import engine
 from periti.indexers.manifest import Manifest, open_verified
 from periti.protocols import EncoderIdentity, Vectors
 
@@ -70,30 +70,6 @@ class SearchSettings:
     ef_search: int = 128
     nprobe: int = 64
     k_factor: float = 20.0
-
-
-@lru_cache(maxsize=1)
-def engine() -> Any:
-    """The faiss module, imported once and given our limits.
-
-    Raises:
-        MissingDependency: no FAISS wheel is installed.
-    """
-    try:
-        import faiss
-    except ImportError as error:
-        raise MissingDependency(
-            "FAISS is needed here; pip install 'periti[cpu]' (or [gpu] for CUDA 12, [cuvs] for CUDA 13)"
-        ) from error
-    # FAISS 1.15 never uses matrix products for batches below 128,000 queries; from 20 on they are 3 to 7 times faster
-    # here. Exact searches tolerate their float noise (see the module docstring), and the coarse step of inverted files
-    # is computed one query at a time.
-    faiss.cvar.distance_compute_blas_threshold = 20
-    faiss.cvar.distance_compute_blas_database_bs = 16_384
-    # Files are verified before they are read; these bounds stop a manifest-less file from claiming absurd sizes.
-    faiss.set_deserialization_vector_byte_limit(1 << 40)
-    faiss.set_deserialization_loop_limit(1 << 40)
-    return faiss
 
 
 def factory_string(config: DenseConfig, dimension: int, documents: int) -> str:
