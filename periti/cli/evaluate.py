@@ -65,10 +65,10 @@ def add_parser(commands: Any) -> None:
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON, unrounded")
     form.add_argument("--markdown", action="store_true", help="print Markdown")
-    command.set_defaults(run=run)
+    command.set_defaults(run=evaluate_runs)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def evaluate_runs(arguments: argparse.Namespace) -> int:
     """Evaluate, print, and write what was asked for."""
     from periti.datasets.references import open_qrels
     from periti.evaluation import DEFAULTS, Policy, evaluate, parse, report
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     _require_runs_before_measures(arguments.measures)
     measures = parse(arguments.measures or DEFAULTS, arguments.min_rel)
     policy = Policy(arguments.missing, arguments.no_relevant)
-    qrels = open_qrels(arguments.qrels, arguments.split)
+    qrels = open_qrels(arguments.qrels, split=arguments.split)
     evaluations = [
         evaluate(ranking, qrels, measures, policy=policy, same_collection=arguments.same_collection)
         for ranking in _read(arguments.runs)
@@ -97,16 +97,18 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _read(paths: Sequence[str]) -> list[Run]:
-    """The runs; those that share a tag are named by their paths."""
+    """The runs; those that share a tag are named by their files, by whole paths if the files' names are shared too."""
     from periti.datasets.trec import read_run
 
     if len(set(paths)) < len(paths):
         raise InputError(f"a run is given twice: {' '.join(paths)}; give each once")
-    runs = [read_run(Path(path)) for path in paths]
-    names = [ranking.name for ranking in runs]
+    runs = [read_run(path) for path in paths]
+    tags = [ranking.name for ranking in runs]
+    files = [Path(path).name for path in paths]
+    labels = files if len(set(files)) == len(files) else paths
     return [
-        ranking if names.count(ranking.name) == 1 else ranking.renamed(path)
-        for ranking, path in zip(runs, paths, strict=True)
+        ranking if tags.count(ranking.name) == 1 else ranking.renamed(label)
+        for ranking, label in zip(runs, labels, strict=True)
     ]
 
 

@@ -1,0 +1,133 @@
+"""NIST's own outputs of trec_eval, per query and over all, to the four decimals it prints."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+import pytest
+
+from periti.evaluation import Evaluation, evaluate, parse, per_query
+from periti.types import Qrels, Run
+
+from .trec_files import lines_of, qrels_of, run_of
+
+PLAIN = {
+    "num_q": "NumQ",
+    "num_ret": "NumRet",
+    "num_rel": "NumRel",
+    "num_rel_ret": "NumRet(rel={level})",
+    "map": "AP",
+    "Rprec": "Rprec",
+    "bpref": "Bpref",
+    "recip_rank": "RR",
+    "infAP": "infAP",
+    "ndcg": "nDCG",
+    "set_P": "SetP",
+    "set_relative_P": "SetRelP",
+    "set_recall": "SetR",
+    "set_map": "SetAP",
+    "set_F": "SetF",
+}
+CUT = {
+    "P": "P@{}",
+    "recall": "R@{}",
+    "ndcg_cut": "nDCG@{}",
+    "map_cut": "AP@{}",
+    "success": "Success@{}",
+    "iprec_at_recall": "IPrec@{}",
+}
+
+
+class Golden(NamedTuple):
+    """One output of trec_eval: its file, inputs, -M, -l, and how many of its lines we have a measure for."""
+
+    output: str
+    qrels: str
+    run: str
+    depth: int | None
+    level: int
+    mapped: int
+
+    def inputs(self, folder: Path) -> tuple[Run, Qrels]:
+        run = run_of(folder / f"{self.run}.gz")
+        return run if self.depth is None else run.top(self.depth), qrels_of(folder / f"{self.qrels}.gz")
+
+
+CASES = [
+    Golden("out.test", "qrels.test", "results.test", None, 1, 28),
+    Golden("out.test.a", "qrels.test", "results.test", None, 1, 65),
+    Golden("out.test.aq", "qrels.test", "results.test", None, 1, 257),
+    Golden("out.test.aqc", "qrels.test", "results.trunc", None, 1, 257),
+    Golden("out.test.aqcM", "qrels.test", "results.trunc", 100, 1, 257),
+    Golden("out.test.aql", "qrels.rel_level", "results.test", None, 2, 257),
+]
+
+
+def spelled(trec_name: str, level: int) -> str | None:
+    if trec_name in PLAIN:
+        return PLAIN[trec_name].format(level=level)
+    match = re.fullmatch(r"(.+?)_([\d.]+)", trec_name)
+    if match is None or match[1] not in CUT:
+        return None
+    return CUT[match[1]].format(match[2] if "." in match[2] else int(match[2]))
+
+
+def golden_lines(path: Path, level: int) -> list[tuple[str, str, str]]:
+    """Measure as we spell it, query or "all", printed value; lines of measures that we do not have are left out."""
+    return [(name, query, value) for trec, query, value in lines_of(path) if (name := spelled(trec, level))]
+
+
+def values(evaluation: Evaluation, per_query: pl.DataFrame, spellings: list[str]) -> dict[tuple[str, str], float]:
+    """Each value under (measure as spelled, query or "all")."""
+    names = dict(zip((measure.name for measure in evaluation.measures), spellings, strict=True))
+    found = {(names[measure], query): value for query, measure, value in per_query.iter_rows()}
+    overall = {(names[name], "all"): value for name, value in evaluation.values.items() if value is not None}
+    return found | overall
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.output)
+def test_every_mapped_line_of_trec_eval_is_reproduced(shared_data: Path, case: Golden) -> None:
+    folder = shared_data / "trec-eval-reference"
+    run, qrels = case.inputs(folder)
+    expected = golden_lines(folder / case.output, case.level)
+    spellings = list(dict.fromkeys(name for name, _, _ in expected))
+    evaluation = evaluate(run, qrels, parse(spellings, case.level))
+    found = values(evaluation, evaluation.per_query, spellings)
+    wrong = [(line, found[line[:2]]) for line in expected if f"{found[line[:2]]:.4f}" != f"{float(line[2]):.4f}"]
+    assert (len(expected), wrong) == (case.mapped, [])
+
+
+def test_the_share_of_unjudged_documents_complements_judged(shared_data: Path) -> None:
+    folder = shared_data / "trec-eval-reference"
+    qrels, run = qrels_of(folder / "qrels.test.gz"), run_of(folder / "results.test.gz")
+    printed = {
+        (parts[0].removeprefix("unj_"), parts[1]): float(parts[2])
+        for parts in lines_of(folder / "out.test.aq")
+        if parts[0].startswith("unj_")
+    }
+    evaluation = evaluate(run, qrels, parse(["judged@5", "judged@10", "judged@20"]))
+    found = values(evaluation, evaluation.per_query, ["5", "10", "20"])
+    assert {key: round(1 - value, 4) for key, value in found.items()} == printed
+
+
+@pytest.mark.parametrize("case", CASES[2:], ids=lambda case: case.output)
+def test_the_engines_reproduce_the_same_queries(shared_data: Path, case: Golden) -> None:
+    folder = shared_data / "trec-eval-reference"
+    run, qrels = case.inputs(folder)
+    # pytrec_eval holds trec_eval 9, whose interpolated precision rounds otherwise: 11 recall points per query.
+    expected = [
+        line
+        for line in golden_lines(folder / case.output, case.level)
+        if line[1] != "all" and not line[0].startswith("IPrec")
+    ]
+    spellings = list(dict.fromkeys(name for name, _, _ in expected))
+    measures = parse(spellings, case.level)
+    frame = per_query(run, qrels, measures, engines=True)
+    names = dict(zip((measure.name for measure in measures), spellings, strict=True))
+    found = {(names[measure], query): value for query, measure, value in frame.iter_rows()}
+    wrong = [line for line in expected if f"{found[line[:2]]:.4f}" != f"{float(line[2]):.4f}"]
+    # Lines of "all" are 65, one of them the number of queries, which no query has.
+    assert (len(expected), wrong) == (case.mapped - 65 - 33, [])
