@@ -20,6 +20,7 @@ from measuring import interleaved, record, summary
 
 from periti.config import digest
 from periti.indexers import dense
+from periti.indexers.approximate import search_effort
 from periti.indexers.docstore import DocIds
 from periti.indexers.engine import engine
 from periti.indexers.manifest import Manifest, write_manifest
@@ -34,7 +35,7 @@ def built(folder: Path, vectors: dense.Vectors, preset: str) -> dense.DenseIndex
     index = dense.build_faiss(iter([vectors]), config, dimension=vectors.shape[1], documents=len(vectors))
     folder.mkdir()
     dense.write_dense(index, np.arange(len(vectors)), folder)
-    identity = EncoderIdentity("random", "0" * 64, vectors.shape[1], "none", True, 0)  # noqa: FBT003
+    identity = EncoderIdentity("random", "0" * 64, vectors.shape[1], "none", True, 0)
     facts = {"encoder": asdict(identity), "exact": dense.is_exact(index), "largest_norm": 1.0}
     settings = dense.config_facts(config)
     write_manifest(folder, Manifest("dense", "random", len(vectors), settings, digest(settings), facts))
@@ -46,7 +47,7 @@ def compare(index: dense.DenseIndex, queries: dense.Vectors, k: int, rounds: int
     """Timings of periti, tuned FAISS and FAISS as it comes, for one batch of queries."""
     faiss = engine()
     bare = faiss.read_index(str(index.folder / dense.VECTORS))
-    parameters = dense._parameters(bare, index.settings)  # noqa: SLF001  (the same search effort on both sides)
+    parameters = search_effort(bare, index.settings).whole  # the same search effort on both sides
 
     def default() -> Any:
         before = faiss.cvar.distance_compute_blas_threshold
