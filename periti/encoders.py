@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from periti.errors import EncoderError, MissingDependency
-from periti.indexers.storage import sha256_file
+from periti.files import sha256_file
 from periti.protocols import Encoded, EncoderIdentity, Vectors
 from periti.types import Coverage
 
@@ -69,6 +69,10 @@ class SentenceEncoder:
         """Vectors of queries, float32 (n, d): computed in float64, so equal in any batch."""
         return self._encode(self._double, texts, self._identity.prompts[0])
 
+    def query_coverage(self, texts: Sequence[str]) -> Coverage:
+        """What encoding these queries would cut, without encoding them."""
+        return _coverage(self._tokenise([self._identity.prompts[0] + text for text in texts]))
+
     @cached_property
     def _double(self) -> Any:
         with self._lock:
@@ -89,17 +93,17 @@ class SentenceEncoder:
                 f"encoder {self._identity.name!r} gave a vector that is not finite for the text "
                 f"{texts[place][:60]!r}; its weights are damaged or overflow in this precision"
             )
-        cut = [t.cut for t in tokens if t.cut]
-        return Encoded(vectors, Coverage(len(texts), sum(len(t.ids) + t.cut for t in tokens), len(cut), sum(cut)))
+        return Encoded(vectors, _coverage(tokens))
 
     def _tokenise(self, texts: list[str]) -> list[_Tokens]:
         """Token ids with special tokens, cut so that the closing special token stays."""
         if not texts:
             return []
         tokenizer, limit = self._model.tokenizer, self._identity.max_length
-        whole = tokenizer(texts, truncation=False, verbose=False)["input_ids"]
-        over = [place for place, ids in enumerate(whole) if len(ids) > limit]
-        short = tokenizer([texts[p] for p in over], truncation=True, max_length=limit)["input_ids"] if over else []
+        with self._lock:  # truncation is a state of the tokenizer: another thread's would cut this one's texts
+            whole = tokenizer(texts, truncation=False, verbose=False)["input_ids"]
+            over = [place for place, ids in enumerate(whole) if len(ids) > limit]
+            short = tokenizer([texts[p] for p in over], truncation=True, max_length=limit)["input_ids"] if over else []
         cut = dict(zip(over, short, strict=True))
         return [
             _Tokens(place, cut.get(place, ids), len(ids) - len(cut.get(place, ids))) for place, ids in enumerate(whole)
@@ -108,6 +112,11 @@ class SentenceEncoder:
     def _features(self, batch: list[_Tokens]) -> dict[str, Any]:
         padded = self._model.tokenizer.pad({"input_ids": [t.ids for t in batch]}, return_tensors="pt")
         return {name: tensor.to(self._model.device) for name, tensor in padded.items()}
+
+
+def _coverage(tokens: list[_Tokens]) -> Coverage:
+    cut = [t.cut for t in tokens if t.cut]
+    return Coverage(len(tokens), sum(len(t.ids) + t.cut for t in tokens), len(cut), sum(cut))
 
 
 def _batches(tokens: list[_Tokens]) -> Iterator[list[_Tokens]]:
@@ -164,8 +173,10 @@ def load_sentence_transformer(
         document_prompt: text put before every document.
 
     Raises:
-        EncoderError: the model can not be loaded.
+        EncoderError: the model can not be loaded, or `max_length` is below 1.
     """
+    if max_length is not None and max_length < 1:
+        raise EncoderError(f"max_length is {max_length}; it must be at least 1 token")
     encoder = _load(model, Path(model).name if Path(model).is_dir() else model, max_length=max_length)
     identity = encoder.identity
     prompts = (query_prompt, document_prompt)
@@ -186,6 +197,8 @@ def _load(path: str, name: str, *, weights: str = "", max_length: int | None = N
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise EncoderError(f"the encoder {path!r} can not be loaded: {reason}") from error
+    if len(model.tokenizer) <= len(model.tokenizer.all_special_tokens):
+        raise EncoderError(f"the encoder {path!r} can not be loaded: its tokenizer knows no words; restore its files")
     modules = list(model)
     pooling = next((str(m.pooling_mode) for m in modules if isinstance(m, Pooling)), "none")
     own = model.max_seq_length or model.tokenizer.model_max_length

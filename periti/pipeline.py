@@ -5,21 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from periti.config import PipelineConfig, read_pipeline_config
 from periti.errors import ConfigError, InputError, UnknownName
 from periti.indexers.docstore import Docstore
-from periti.protocols import Corpus, Fusion, Policy, Ranker, Router
+from periti.protocols import Corpus, Fusion, Noting, Policy, Ranker, Router
 from periti.registry import FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, nearest
 from periti.retrievers.experts import Expert
 from periti.retrievers.policies import AllExperts
 from periti.retrievers.routers import ConstantRouter
-from periti.types import Plan, Queries, Run, Step, Trace
+from periti.types import MAX_K, Plan, Queries, Run, Step, Trace
 
 T = TypeVar("T", Run, Plan)
-MAX_K = 10_000
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,11 @@ class Pipeline:
             raise InputError("no queries were given; give at least one")
         steps: list[Step] = []
         plan = _timed(steps, "route", lambda: self._plan(queries))
-        runs = {
-            name: _timed(steps, f"retrieve:{name}", lambda name=name: self._ask(name, queries, plan))  # type: ignore[misc]
-            for name in plan.experts
-        }
+        runs = {}
+        for name in plan.experts:
+            asked = plan.queries_for(name, queries)
+            runs[name] = _timed(steps, f"retrieve:{name}", partial(self._ask, name, asked))
+            steps[-1] = replace(steps[-1], notes=self._notes(name, asked, runs[name]))
         fused = _timed(steps, "fuse", lambda: self._fuse(runs, plan))
         reranked = _timed(steps, "rerank", lambda: self.ranker.rerank(queries, fused.top(self.depth), self.corpus))
         return reranked.top(k).renamed(self.name), Trace(tuple(steps))
@@ -93,13 +94,24 @@ class Pipeline:
     def _plan(self, queries: Queries) -> Plan:
         return self.policy.select(queries, self.router.experts, self.router.scores(queries))
 
-    def _ask(self, name: str, queries: Queries, plan: Plan) -> Run:
+    def _ask(self, name: str, queries: Queries) -> Run:
         expert = self.experts[name]
-        return expert.retriever.retrieve(plan.queries_for(name, queries), expert.depth)
+        return expert.retriever.retrieve(queries, expert.depth)
+
+    def _notes(self, name: str, queries: Queries, run: Run) -> Mapping[str, int]:
+        """What a reader should know of an expert's answer: queries without one, queries not read to their end."""
+        retriever = self.experts[name].retriever
+        silent = len(queries) - run.frame["query_id"].n_unique()
+        unanswered = {"unanswered_queries": silent} if silent else {}
+        return {**unanswered, **(retriever.notes(queries) if isinstance(retriever, Noting) else {})}
 
     def _fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
-        """One expert's answer needs no fusion and keeps its scores."""
-        return next(iter(runs.values())) if len(runs) == 1 else self.fusion.fuse(runs, plan)
+        """A panel of one needs no fusion and keeps its scores.
+
+        A larger panel is always fused, even if one expert answers all of this call's queries: scores would else depend
+        on which other queries are in the batch.
+        """
+        return next(iter(runs.values())) if len(self.experts) == 1 else self.fusion.fuse(runs, plan)
 
 
 def open_pipeline(config: PipelineConfig | Path | str) -> Pipeline:

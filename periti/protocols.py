@@ -71,6 +71,10 @@ class Encoder(Protocol):
         """Vectors of documents, float32 (n, d)."""
         ...
 
+    def query_coverage(self, texts: Sequence[str]) -> Coverage:
+        """What encoding these queries would cut, without encoding them."""
+        ...
+
 
 @runtime_checkable
 class Index(Protocol):
@@ -89,6 +93,15 @@ class Retriever(Protocol):
 
     def retrieve(self, queries: Queries, depth: int) -> Run:
         """At most `depth` documents for each query, the same whatever else is in `queries`."""
+        ...
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """A retriever that can tell what it does not read of some queries; an optional power."""
+
+    def notes(self, queries: Queries) -> Mapping[str, int]:
+        """Counts worth reporting beside an answer, such as truncated queries; empty when there is nothing to say."""
         ...
 
 

@@ -20,6 +20,8 @@ SCORED = pl.Schema({"query_id": pl.String, "doc_id": pl.String, "score": pl.Floa
 RUN = pl.Schema({"query_id": pl.String, "doc_id": pl.String, "score": pl.Float32, "rank": pl.Int32})
 QRELS = pl.Schema({"query_id": pl.String, "doc_id": pl.String, "relevance": pl.Int32})
 PLAN = pl.Schema({"query_id": pl.String, "expert": pl.String, "weight": pl.Float32})
+MAX_K = 10_000
+"""Documents that one query may ask for."""
 
 
 class Document(NamedTuple):
@@ -28,7 +30,7 @@ class Document(NamedTuple):
     doc_id: str
     text: str
     title: str = ""
-    metadata: Mapping[str, Any] = {}  # noqa: RUF012  (a NamedTuple default; never mutated)
+    metadata: Mapping[str, Any] = {}  # never mutated
 
     def default_text(self) -> str:
         """Title and text joined by a blank, the input of encoders (as BEIR and MTEB do)."""
@@ -72,8 +74,13 @@ class Queries:
 
     @classmethod
     def from_pairs(cls, pairs: Iterable[tuple[str, str]]) -> Self:
-        """Check and hold (query_id, text) pairs."""
-        return cls.of(pl.DataFrame(list(pairs), schema=QUERIES, orient="row"))
+        """Check and hold (query_id, text) pairs; raises SchemaError as `of`."""
+        try:
+            return cls.of(pl.DataFrame(list(pairs), schema=QUERIES, orient="row"))
+        except UnicodeEncodeError as error:
+            raise SchemaError(
+                "queries: a text is not valid Unicode (bytes that are no UTF-8); give it as UTF-8"
+            ) from error
 
     @property
     def ids(self) -> list[str]:
@@ -192,8 +199,9 @@ class Plan:
         """
         frame = _columns(frame, PLAN, "plan")
         _unique(frame, ["query_id", "expert"], "plan", "(query, expert) pair")
-        if frame.filter(~(pl.col("weight") > 0)).height:
-            raise SchemaError("plan: a weight is not positive; leave the expert out instead")
+        # Polars holds NaN for greater than every number, hence the second half.
+        if frame.filter((pl.col("weight") <= 0) | ~pl.col("weight").is_finite()).height:
+            raise SchemaError("plan: a weight is not positive and finite; leave the expert out instead")
         lost = queries.frame.join(frame, on="query_id", how="anti")
         if lost.height:
             raise SchemaError(f"plan: {lost.height} queries have no expert, the first is {lost['query_id'][0]!r}")
@@ -267,7 +275,9 @@ def _columns(frame: pl.DataFrame, schema: pl.Schema, what: str) -> pl.DataFrame:
         raise SchemaError(
             f"{what}: a column can not be read as {dict(schema)}: {str(error).splitlines()[0]}"
         ) from error
-    for name in schema:
+    for name, dtype in schema.items():
+        if dtype.is_integer() and frame[name].dtype.is_float() and (frame[name] != frame[name].floor()).any():
+            raise SchemaError(f"{what}: column {name!r} holds fractions; give whole numbers")
         if cut[name].null_count():
             raise SchemaError(f"{what}: column {name!r} has {cut[name].null_count()} empty cells; fill or remove them")
     for name in ("query_id", "doc_id"):

@@ -37,7 +37,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Search all queries in batches and write the run."""
-    from periti.batches import search_all
+    from periti.batches import search_all_noted
     from periti.datasets.references import open_queries
     from periti.datasets.trec import write_run
     from periti.pipeline import open_pipeline
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.experts:
         pipeline = pipeline.only(*arguments.experts)
     began = time.perf_counter()
-    found = search_all(pipeline, queries, arguments.k, progress=Terminal())
+    found, notes = search_all_noted(pipeline, queries, arguments.k, progress=Terminal())
     seconds = time.perf_counter() - began
     tag = arguments.tag or pipeline.name
     write_run(found.renamed(tag), arguments.out)
@@ -60,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         "queries_without_answer": silent,
         "documents": found.frame.height,
         "queries_per_second": round(len(queries) / seconds, 1),
+        "notes": {expert: dict(counts) for expert, counts in notes.items()},
     }
     if arguments.json:
         print(json.dumps(facts))
@@ -68,4 +69,6 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.out}: {len(queries):,} queries, {found.frame.height:,} documents, "
             f"{silent} queries without an answer, {facts['queries_per_second']} queries/s"
         )
+        for expert, counts in notes.items():
+            print(f"{expert}: " + ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()))
     return 0

@@ -48,7 +48,7 @@ def search(arguments: argparse.Namespace) -> int:
         {"rank": rank, "score": score, "doc_id": document.doc_id, "title": document.title, "text": document.text}
         for rank, score, document in zip(run.frame["rank"], run.frame["score"], documents, strict=True)
     ]
-    steps = [{"step": step.name, "ms": round(step.seconds * 1000, 2)} for step in trace.steps]
+    steps = [{"step": s.name, "ms": round(s.seconds * 1000, 2), "notes": dict(s.notes)} for s in trace.steps]
     if arguments.json:
         print(json.dumps({"query": arguments.query, "hits": hits, "steps": steps if arguments.explain else None}))
         return 0
@@ -58,7 +58,9 @@ def search(arguments: argparse.Namespace) -> int:
         print(f"{hit['rank']:>3}  {hit['score']:.4f}  {hit['doc_id']}  {hit['title'][:90]}")
         print(f"     {_snippet(hit['text'])}")
     if arguments.explain:
-        print("\n".join(f"{step['step']:<20} {step['ms']:>9.2f} ms" for step in steps))
+        for step in trace.steps:
+            notes = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in step.notes.items())
+            print(f"{step.name:<20} {step.seconds * 1000:>9.2f} ms  {notes}".rstrip())
     return 0
 
 

@@ -64,6 +64,7 @@ class _Texts:
     ids: set[str] = field(default_factory=set)
     documents: int = 0
     repeated: list[str] = field(default_factory=list)
+    spaced: list[str] = field(default_factory=list)
     no_text: int = 0
     blank: int = 0
     replacement: int = 0
@@ -97,6 +98,8 @@ def _counted(dataset: Dataset) -> _Texts:
         texts.documents += 1
         if document.doc_id in texts.ids:
             texts.repeated.append(document.doc_id)
+        if any(character.isspace() for character in document.doc_id):
+            texts.spaced.append(document.doc_id)
         texts.ids.add(document.doc_id)
         whole = document.default_text()
         texts.no_text += not document.text.strip()
@@ -111,6 +114,8 @@ def _text_findings(dataset: Dataset, texts: _Texts) -> Iterator[Finding]:
     yield _count("documents", "documents", texts.documents, facts.documents)
     repeated = f"document ids that occur again: {len(texts.repeated)}{_listed(texts.repeated)}"
     yield Finding("document ids", "failed" if texts.repeated else "ok", repeated)
+    spaced = f"document ids with blanks, which no run file can carry: {len(texts.spaced)}{_listed(texts.spaced)}"
+    yield Finding("blanks in ids", "failed" if texts.spaced else "ok", spaced)
     for name, what in (
         ("no_text", "documents with an empty text"),
         ("blank", "documents with neither text nor title"),

@@ -19,6 +19,7 @@ from typing import Any
 from periti.config import digest
 from periti.errors import ConfigError, InputError
 from periti.indexers import dense, lexical
+from periti.indexers.approximate import self_recall
 from periti.indexers.docstore import Docstore, write_docstore
 from periti.indexers.encoding import EncodedCorpus, EncoderSource, encode_corpus, load_encoder
 from periti.indexers.manifest import Manifest, versions_of, write_manifest
@@ -146,7 +147,7 @@ def _build_dense(docstore: Docstore, folder: Path, config: BuildConfig, progress
 
 def _recall(index: Any, encoded: EncodedCorpus) -> dict[str, float]:
     """Measured recall of an approximate index on its own vectors; an exact one needs none."""
-    return {} if dense.is_exact(index) else {"self_recall_at_10": dense.self_recall(index, encoded.all())}
+    return {} if dense.is_exact(index) else {"self_recall_at_10": self_recall(index, encoded.all())}
 
 
 def _pipeline_toml(config: BuildConfig) -> str:
@@ -175,7 +176,7 @@ def _pipeline_toml(config: BuildConfig) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A TOML basic string; JSON's escapes are a subset of TOML's once every control character is escaped."""
+    """A TOML basic string: JSON's escapes are a subset of TOML's, which also forbids a bare DEL."""
     import json
 
-    return json.dumps(text, ensure_ascii=True)
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

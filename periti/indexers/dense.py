@@ -5,8 +5,10 @@ takes from FAISS a few candidates more than asked, computes their scores again i
 rounds them to float32 and orders them by the one rule (score descending, then doc_id descending). The candidates are
 complete when the worst of them lies below the k-th by more than float32 summation can err; otherwise more are taken.
 So the answer is the same alone, in any batch and on any number of threads, its top k is a prefix of its top k+1, and
-ties never depend on insertion order. Graph and inverted-file indexes answer each query by itself, which makes them
-independent of the batch as well.
+ties never depend on insertion order.
+
+Approximate indexes are independent of the batch too (`periti.indexers.approximate`), and refined scores are computed
+like those of an exact search.
 """
 
 from __future__ import annotations
@@ -19,21 +21,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from periti.errors import ConfigError, IndexDamaged, IndexMismatch, InputError
+from periti.errors import ConfigError, IndexDamaged, IndexMismatch, InputError, StorageError
+from periti.indexers.approximate import (
+    SearchSettings,
+    base_of,
+    prepared,
+    refines,
+    search_approximate,
+    search_effort,
+)
 from periti.indexers.docstore import DocIds
 from periti.indexers.engine import engine
 from periti.indexers.manifest import Manifest, open_verified
 from periti.protocols import EncoderIdentity, Vectors
+from periti.types import MAX_K
 
 VECTORS, ROWS = "vectors.faiss", "rows.npy"
 PRESETS = ("exact", "hnsw", "ivf-fastscan")
 STORAGE = {"fp32": "Flat", "fp16": "SQfp16", "sq8": "SQ8"}
 METRICS = ("cosine", "ip")
-MAX_K = 10_000
 _EXACT_KINDS = ("IndexFlat", "IndexFlatIP", "IndexScalarQuantizer")
 _FLOAT32_ROUNDOFF = 2.0**-24
 _SLACK = 16
 """Candidates taken beyond k by an exact search at first."""
+_RESCORE_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -61,15 +72,6 @@ class DenseConfig:
                 raise ConfigError(f"dense index: no {what} {value!r}; known: {', '.join(known)}")
         if self.preset == "ivf-fastscan" and self.storage != "fp32" and not self.factory:
             raise ConfigError("dense index: ivf-fastscan refines with fp32 vectors; leave storage at fp32")
-
-
-@dataclass(frozen=True)
-class SearchSettings:
-    """How hard an approximate index looks; ignored by exact ones."""
-
-    ef_search: int = 128
-    nprobe: int = 64
-    k_factor: float = 20.0
 
 
 def factory_string(config: DenseConfig, dimension: int, documents: int) -> str:
@@ -132,7 +134,7 @@ def build_faiss(blocks: Iterator[Vectors], config: DenseConfig, *, dimension: in
 
 def _tune(index: Any, config: DenseConfig) -> None:
     """Build-time knobs and seeds."""
-    faiss, base = engine(), _base(index)
+    faiss, base = engine(), base_of(index)
     if hasattr(base, "hnsw"):
         base.hnsw.efConstruction = config.ef_construction
         base.hnsw.rng = faiss.RandomGenerator(config.seed)
@@ -168,11 +170,15 @@ class DenseIndex:
             raise IndexMismatch(f"{folder} indexes another corpus than the docstore beside it; build it again")
         self.ids = ids
         self.settings = settings or SearchSettings()
-        self._faiss_index = _read(folder / VECTORS)
-        self._rows: NDArray[np.int64] = np.load(folder / ROWS, allow_pickle=False)
-        self.exact: bool = bool(self.manifest.facts["exact"])
-        self._largest_norm = float(self.manifest.facts["largest_norm"])
+        self._faiss_index = prepared(_read(folder / VECTORS), self.settings)
         self._flat = _flat_view(self._faiss_index)
+        rows: NDArray[np.int64] = np.load(folder / ROWS, allow_pickle=False)
+        # Without empty documents a row is its ordinal, and the look-up is saved on every query.
+        self._rows = None if np.array_equal(rows, np.arange(len(ids))) else rows
+        self.exact: bool = bool(self.manifest.facts["exact"])
+        self._cosine = self.manifest.config["metric"] == "cosine"
+        self._largest_norm = float(self.manifest.facts["largest_norm"])
+        self._effort = search_effort(self._faiss_index, self.settings)
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -181,7 +187,7 @@ class DenseIndex:
         return EncoderIdentity(**{**facts, "prompts": tuple(facts["prompts"])})
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return int(self._faiss_index.ntotal)
 
     def check(self, vectors: Vectors, k: int) -> Vectors:
         """The query vectors as this index needs them.
@@ -193,10 +199,11 @@ class DenseIndex:
             raise InputError(f"k is {k}; it must be between 1 and {MAX_K:,}")
         if vectors.ndim != 2 or vectors.shape[1] != self._faiss_index.d:
             raise InputError(f"query vectors have shape {vectors.shape}, the index needs (q, {self._faiss_index.d})")
-        if not np.isfinite(vectors).all():
-            raise InputError("a query vector holds NaN or infinity; mend the encoder")
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        return normalised(vectors) if self.manifest.config["metric"] == "cosine" else vectors
+        norms = row_norms(vectors)
+        if not np.isfinite(norms).all():
+            raise InputError("a query vector holds NaN or infinity; mend the encoder")
+        return scaled(vectors, norms) if self._cosine else vectors
 
     def search(self, vectors: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
         """The k best documents of each query by the one ordering rule.
@@ -216,7 +223,7 @@ class DenseIndex:
             return np.empty((0, k), np.float32), np.empty((0, k), np.int64)
         if self.exact:
             return self._search_exact(vectors, k)
-        return self._ordered(*_search_approximate(self._faiss_index, vectors, k, self.settings), k)
+        return self._ordered(*search_approximate(self._faiss_index, vectors, k, self._effort), k)
 
     def _search_exact(self, vectors: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
         """Take candidates, score them in float64, and take more wherever the k-th place is not certain."""
@@ -242,8 +249,11 @@ class DenseIndex:
     def _rescored(self, vectors: Vectors, rows: NDArray[np.int64]) -> Vectors:
         """Inner products in float64 of each query with its candidates, rounded to float32; shape of `rows`."""
         products = np.empty(rows.shape, np.float32)
-        for i, query in enumerate(vectors.astype(np.float64)):
-            products[i] = self._stored(rows[i]) @ query
+        block = max(1, _RESCORE_BYTES // (8 * rows.shape[1] * vectors.shape[1]))
+        for start in range(0, len(rows), block):
+            part = slice(start, start + block)
+            stored = self._stored(rows[part].ravel()).reshape(*rows[part].shape, -1)  # (b, c, d)
+            products[part] = np.matmul(stored, vectors[part].astype(np.float64)[:, :, None])[:, :, 0]
         return products
 
     def _stored(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -253,10 +263,16 @@ class DenseIndex:
 
     def _ordered(self, scores: Vectors, rows: NDArray[np.int64], k: int) -> tuple[Vectors, NDArray[np.int64]]:
         """Candidates to the best k by (score ↓, doc_id ↓), rows to ordinals, padded with -inf and -1."""
+        if rows.min() >= 0:
+            plain = np.argsort(-scores, axis=1)[:, : k + 1]
+            best = np.take_along_axis(scores, plain, 1)
+            if rows.shape[1] >= k and (best[:, 1:] < best[:, :-1]).all():  # no ties in sight: nothing to break
+                rows = np.take_along_axis(rows, plain[:, :k], 1)
+                return best[:, :k], rows if self._rows is None else self._rows[rows]
         present = rows >= 0
-        ordinals = np.where(present, self._rows[np.where(present, rows, 0)], -1)
+        ordinals = np.where(present, rows if self._rows is None else self._rows[rows], -1)
         scores = np.where(present, scores, -np.inf).astype(np.float32)
-        ties = np.where(present, self.ids.tie_rank[np.where(present, ordinals, 0)], len(self.ids))
+        ties = np.where(present, self.ids.tie_rank[ordinals], len(self.ids))
         order = np.lexsort((ties, -scores), axis=1)[:, :k]
         scores, ordinals = np.take_along_axis(scores, order, 1), np.take_along_axis(ordinals, order, 1)
         short = k - scores.shape[1]
@@ -267,8 +283,18 @@ class DenseIndex:
 
 
 def write_dense(index: Any, rows: NDArray[np.int64], folder: Path) -> None:
-    """Write a built FAISS index and the docstore ordinal of each of its rows into an existing folder."""
-    engine().write_index(index, str(folder / VECTORS))
+    """Write a built FAISS index and the docstore ordinal of each of its rows into an existing folder.
+
+    Raises:
+        StorageError: FAISS could not write all of it.
+    """
+    try:
+        engine().write_index(index, str(folder / VECTORS))
+    except RuntimeError as error:
+        reason = str(error).rpartition("(")[2].rstrip(")")
+        raise StorageError(
+            f"the vectors can not be written to {folder}: {reason}; nothing was kept, make room and build again"
+        ) from error
     np.save(folder / ROWS, rows)
 
 
@@ -277,72 +303,30 @@ def is_exact(index: Any) -> bool:
     return type(engine().downcast_index(index)).__name__ in _EXACT_KINDS
 
 
-def self_recall(index: Any, vectors: Vectors, settings: SearchSettings | None = None, *, k: int = 10) -> float:
-    """Share of the true k nearest that an approximate index finds, for a sample of its own vectors as queries.
-
-    Args:
-        index: the built index.
-        vectors: float32 (n, d), all vectors of the index in row order.
-        settings: how hard it looks.
-        k: cut-off, at most n.
-
-    Returns:
-        Mean recall@k over at most 200 evenly spaced vectors. A vector of the collection is an easy query: real ones
-        may see less.
-    """
-    faiss = engine()
-    sample = np.ascontiguousarray(vectors[:: max(1, len(vectors) // 200)][:200])
-    k = min(k, len(vectors))
-    truth = faiss.knn(sample, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)[1]
-    found = _search_approximate(index, sample, k, settings or SearchSettings())[1]
-    return float(np.mean([len(set(a) & set(b)) / k for a, b in zip(truth, found, strict=True)]))
-
-
-def _search_approximate(
-    index: Any, vectors: Vectors, k: int, settings: SearchSettings
-) -> tuple[Vectors, NDArray[np.int64]]:
-    """Each query by itself, so that what else is in the batch can not matter (graphs do so inside FAISS)."""
-    parameters = _parameters(index, settings)
-    if hasattr(_base(index), "hnsw"):
-        graph: tuple[Vectors, NDArray[np.int64]] = index.search(vectors, k, params=parameters)
-        return graph
-    scores, rows = np.empty((len(vectors), k), np.float32), np.empty((len(vectors), k), np.int64)
-    for i in range(len(vectors)):
-        found = index.search(vectors[i : i + 1], k, params=parameters)
-        scores[i], rows[i] = found[0][0], found[1][0]
-    return scores, rows
-
-
-def _parameters(index: Any, settings: SearchSettings) -> Any:
-    """Search parameters as an argument of each call; nothing is written onto the shared index."""
-    faiss, base = engine(), _base(index)
-    inner = None
-    if hasattr(base, "hnsw"):
-        inner = faiss.SearchParametersHNSW(efSearch=settings.ef_search)
-    elif hasattr(base, "nprobe"):
-        inner = faiss.SearchParametersIVF(nprobe=min(settings.nprobe, base.nlist))
-    if hasattr(index, "refine_index"):
-        return faiss.IndexRefineSearchParameters(k_factor=settings.k_factor, base_index_params=inner)
-    return inner
-
-
-def _base(index: Any) -> Any:
-    """The index that does the looking: what a refining index refines, or the index itself."""
-    return engine().downcast_index(index.base_index if hasattr(index, "refine_index") else index)
-
-
 def _flat_view(index: Any) -> Vectors | None:
-    """The stored vectors of a flat fp32 index without copying them, float32 (n, d); None for other kinds."""
-    if not hasattr(index, "get_xb"):
+    """The stored fp32 vectors of a flat or flat-refined index without copying, float32 (n, d); else None."""
+    flat = engine().downcast_index(index.refine_index) if refines(index) else index
+    if not hasattr(flat, "get_xb"):
         return None
-    flat: Vectors = engine().rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
-    return flat.reshape(index.ntotal, index.d)
+    view: Vectors = engine().rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
+    return view.reshape(flat.ntotal, flat.d)
 
 
 def normalised(vectors: Vectors) -> Vectors:
-    """Vectors of length one, float32 (n, d); zero vectors stay zero. Computed in float64: independent of the batch."""
-    norms = np.sqrt(np.square(vectors.astype(np.float64)).sum(axis=1, keepdims=True))
-    return (vectors / np.where(norms == 0, 1, norms)).astype(np.float32)
+    """Vectors of length one, float32 (n, d); zero vectors stay zero. Each row is computed by itself, in float64."""
+    return scaled(vectors, row_norms(vectors))
+
+
+def row_norms(vectors: Vectors) -> NDArray[np.float64]:
+    """Length of each row, float64 (n,)."""
+    wide = vectors.astype(np.float64)
+    norms: NDArray[np.float64] = np.sqrt(np.einsum("nd,nd->n", wide, wide))
+    return norms
+
+
+def scaled(vectors: Vectors, norms: NDArray[np.float64]) -> Vectors:
+    """Rows divided by their norms, where these are not zero, float32 (n, d)."""
+    return (vectors / np.where(norms == 0, 1, norms)[:, None]).astype(np.float32)
 
 
 def config_facts(config: DenseConfig) -> dict[str, Any]:

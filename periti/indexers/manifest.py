@@ -16,7 +16,7 @@ from typing import Any
 
 from periti.config import digest
 from periti.errors import IndexDamaged, IndexMismatch, IndexMissing
-from periti.indexers.storage import sha256_file
+from periti.files import sha256_file
 
 FILE = "manifest.json"
 FORMAT = 1
@@ -57,9 +57,13 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     files = {p.relative_to(folder).as_posix(): {"bytes": p.stat().st_size, "sha256": sha256_file(p)} for p in paths}
     full = Manifest(**{**_shallow(manifest), "files": files})
     body = asdict(full)
-    text = json.dumps({**body, "digest": digest(body)}, indent=1, ensure_ascii=False, sort_keys=True)
-    (folder / FILE).write_text(text + "\n", encoding="utf-8")
+    (folder / FILE).write_text(_text({**body, "digest": digest(body)}), encoding="utf-8")
     return full
+
+
+def _text(body: Mapping[str, Any]) -> str:
+    """The one way to write a manifest, so that a file written any other way was altered."""
+    return json.dumps(body, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def read_manifest(folder: Path, kind: str) -> Manifest:
@@ -74,12 +78,14 @@ def read_manifest(folder: Path, kind: str) -> Manifest:
     if not path.is_file():
         raise IndexMissing(f"no finished {kind} index at {folder} (no {FILE}); build it with `periti index build`")
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes().decode()
+        body = json.loads(text)
+        whole = text == _text(body)
         claimed = body.pop("digest")
         found = digest(body)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise IndexDamaged(f"{path} is not a readable manifest; restore it or build the index again") from error
-    if claimed != found:
+    if claimed != found or not whole:
         raise IndexDamaged(f"{path} was altered after the build; restore it or build the index again")
     if body.get("format") != FORMAT:
         raise IndexMismatch(f"{path} has format {body.get('format')}, this version reads {FORMAT}; build it again")

@@ -1,4 +1,4 @@
-"""Directories that are either whole or absent, and what their files must hash to.
+"""Directories that are either whole or absent.
 
 A build writes into a hidden sibling of its target, syncs every file, and moves the directory into place in one rename.
 An error, a full disk or Ctrl-C leaves the target as it was; what is left of a killed build starts with a dot and is
@@ -8,7 +8,6 @@ never opened.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import secrets
 import shutil
@@ -17,17 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from periti.errors import InputError, StorageError
-
-_CHUNK = 1 << 20
-
-
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, read in pieces."""
-    seen = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            seen.update(chunk)
-    return seen.hexdigest()
 
 
 @contextmanager
@@ -50,6 +38,8 @@ def building(target: Path, *, replace: bool = False) -> Iterator[Path]:
         yield scratch
         _sync(scratch)
         _move(scratch, target)
+    except StorageError:
+        raise
     except OSError as error:
         raise _storage_error(error, target) from error
     finally:
@@ -89,17 +79,16 @@ def _sync_directory(folder: Path) -> None:
         os.close(handle)
 
 
-def _storage_error(error: OSError, target: Path) -> OSError:
-    """The same failure in one sentence of ours; errors that already are ours pass unchanged."""
-    if isinstance(error, StorageError) or error.errno is None:
-        return error
+def _storage_error(error: OSError, target: Path) -> StorageError:
+    """The same failure in one sentence of ours."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = shutil.disk_usage(_existing(target)).free
         return StorageError(
             f"the disk is full while building {target} ({free:,} bytes free); nothing was kept, "
             "make room and build again"
         )
-    return StorageError(f"can not build {target}: {error.strerror or error}; nothing was kept")
+    where = f" ({error.filename})" if error.filename else ""
+    return StorageError(f"can not build {target}: {error.strerror or error}{where}; nothing was kept")
 
 
 def _existing(path: Path) -> Path:

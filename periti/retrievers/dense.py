@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 from periti.errors import IndexMismatch
-from periti.indexers.dense import DenseIndex, SearchSettings
+from periti.indexers.approximate import SearchSettings
+from periti.indexers.dense import DenseIndex
 from periti.indexers.docstore import Docstore
 from periti.indexers.encoding import EncoderSource, load_encoder
 from periti.protocols import Encoder
@@ -56,6 +58,13 @@ class DenseRetriever:
         encoded = self.encoder.encode_queries(queries.texts)
         scores, ordinals = self.index.search(encoded.vectors, depth)
         return run_of_arrays(queries, scores, ordinals, self.index.ids, "dense")
+
+    def notes(self, queries: Queries) -> Mapping[str, int]:
+        """How many queries the encoder does not read to their end, and how many tokens that leaves out."""
+        coverage = self.encoder.query_coverage(queries.texts)
+        if not coverage.truncated_texts:
+            return {}
+        return {"truncated_queries": coverage.truncated_texts, "truncated_tokens": coverage.truncated_tokens}
 
 
 def _short(value: object) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from periti.errors import ConfigError
 from periti.indexers.docstore import Docstore
 from periti.indexers.lexical import Bm25, LexicalIndex, LexicalSearcher
 from periti.retrievers.runs import run_of_arrays
@@ -17,6 +18,11 @@ class LexicalOptions(Bm25):
     """BM25's options, and how many queries Lucene answers at once."""
 
     threads: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.threads < 1:
+            raise ConfigError(f"lexical retriever: threads is {self.threads}; it must be at least 1")
 
 
 class LexicalRetriever:

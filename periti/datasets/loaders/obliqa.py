@@ -1,8 +1,8 @@
 """ObliQA: passages of financial regulation, questions that name passages by (DocumentID, PassageID).
 
-A document's id is `DocumentID/PassageID`; where a pair occurs again, the later ones are `DocumentID/PassageID#2`, ...
-A question's reference to a repeated pair goes to the one with the same text, or to the first if none has it. The 720
-empty passages (headings, containers) stay in the corpus under their ids with an empty text.
+A document's id is `DocumentID/PassageID` with blanks as underscores; where a pair occurs again, the later ones are
+`DocumentID/PassageID#2`, ... A question's reference to a repeated pair goes to the one with the same text, or to the
+first if none has it. The 720 empty passages (headings, containers) stay in the corpus under their ids, without text.
 """
 
 from __future__ import annotations
@@ -67,4 +67,5 @@ class Obliqa:
 
 
 def _pair(passage: dict[str, Any]) -> str:
-    return f"{passage['DocumentID']}/{passage['PassageID']}"
+    # 3,532 passage ids hold blanks ("APP 1.A1.2.2"), which no run or qrels file can carry.
+    return "_".join(f"{passage['DocumentID']}/{passage['PassageID']}".split())

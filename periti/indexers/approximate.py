@@ -1,0 +1,141 @@
+"""Approximate FAISS indexes, searched so that no answer depends on what else is in the batch.
+
+Graphs (HNSW) search each query by itself. Inverted files get their coarse lists from blocks too small for FAISS to use
+matrix products, whose last bits depend on the batch. Fast-scan codes are scanned in one fixed order; FAISS otherwise
+chooses the order by the size of the batch, and with it which of the candidates that tie in its 16-bit scores survive.
+Kinds that no preset uses (a linear transform before the index, say) are asked one query at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from periti.errors import ConfigError
+from periti.indexers.engine import engine
+from periti.protocols import Vectors
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How hard an approximate index looks; ignored by exact ones."""
+
+    ef_search: int = 128
+    nprobe: int = 64
+    k_factor: float = 20.0
+
+    def __post_init__(self) -> None:
+        if self.ef_search < 1 or self.nprobe < 1 or not 1 <= self.k_factor < math.inf:
+            raise ConfigError(
+                f"dense search: ef_search is {self.ef_search}, nprobe {self.nprobe}, k_factor {self.k_factor}; "
+                "each must be at least 1"
+            )
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Search parameters of one index, passed with every call; nothing is written onto the shared index."""
+
+    whole: Any
+    """Of the index."""
+    base: Any
+    """Of the index that does the looking; SWIG keeps only a bare pointer to it inside `whole`."""
+
+
+def self_recall(index: Any, vectors: Vectors, settings: SearchSettings | None = None, *, k: int = 10) -> float:
+    """Share of the true k nearest that an approximate index finds, for a sample of its own vectors as queries.
+
+    Args:
+        index: the built index.
+        vectors: float32 (n, d), all vectors of the index in row order.
+        settings: how hard it looks.
+        k: cut-off, at most n.
+
+    Returns:
+        Mean recall@k over at most 200 evenly spaced vectors. A vector of the collection is an easy query: real ones
+        may see less.
+    """
+    faiss = engine()
+    sample = np.ascontiguousarray(vectors[:: max(1, len(vectors) // 200)][:200])
+    k = min(k, len(vectors))
+    truth = faiss.knn(sample, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)[1]
+    found = index.search(sample, k, params=search_effort(index, settings or SearchSettings()).whole)[1]
+    return float(np.mean([len(set(a) & set(b)) / k for a, b in zip(truth, found, strict=True)]))
+
+
+def search_approximate(index: Any, vectors: Vectors, k: int, effort: Effort) -> tuple[Vectors, NDArray[np.int64]]:
+    """What an approximate index finds, each query as if it were alone.
+
+    Args:
+        index: a FAISS index prepared for reading.
+        vectors: float32 (q, d).
+        k: how many documents.
+        effort: of `search_effort`, for this index.
+
+    Returns:
+        scores float32 (q, c) and rows int64 (q, c), c >= k, not sorted; -1 where there is none.
+    """
+    base = base_of(index)
+    if hasattr(base, "hnsw"):
+        graph: tuple[Vectors, NDArray[np.int64]] = index.search(vectors, k, params=effort.whole)
+        return graph
+    if not hasattr(base, "nprobe"):
+        alone = [index.search(vectors[i : i + 1], k, params=effort.whole) for i in range(len(vectors))]
+        return np.concatenate([scores for scores, _ in alone]), np.concatenate([rows for _, rows in alone])
+    block = max(1, engine().cvar.distance_compute_blas_threshold - 1)
+    coarse = [base.quantizer.search(vectors[i : i + block], effort.base.nprobe) for i in range(0, len(vectors), block)]
+    lists, distances = np.concatenate([rows for _, rows in coarse]), np.concatenate([scores for scores, _ in coarse])
+    wanted = min(int(k * effort.whole.k_factor), index.ntotal) if refines(index) else k
+    found: tuple[Vectors, NDArray[np.int64]] = base.search_preassigned(vectors, wanted, lists, distances)
+    return (_refined(index, vectors, found[1]), found[1]) if refines(index) else found
+
+
+def _refined(index: Any, vectors: Vectors, rows: NDArray[np.int64]) -> Vectors:
+    """Full-precision scores of candidates, pair by pair, -inf where there is none; shape of `rows`."""
+    faiss = engine()
+    scores = np.empty(rows.shape, np.float32)
+    flat = faiss.downcast_index(index.refine_index)
+    asked, found, labels = (faiss.swig_ptr(array) for array in (vectors, scores, rows))
+    flat.compute_distance_subset(len(vectors), asked, rows.shape[1], found, labels)
+    scores[rows < 0] = -np.inf
+    return scores
+
+
+def search_effort(index: Any, settings: SearchSettings) -> Effort:
+    """The parameters of a kind of index; an exact one has none."""
+    faiss, base = engine(), base_of(index)
+    inner = None
+    if hasattr(base, "hnsw"):
+        inner = faiss.SearchParametersHNSW(efSearch=settings.ef_search)
+    elif hasattr(base, "nprobe"):
+        inner = faiss.SearchParametersIVF(nprobe=min(settings.nprobe, base.nlist))
+    if not refines(index):
+        return Effort(inner, inner)
+    return Effort(faiss.IndexRefineSearchParameters(k_factor=settings.k_factor, base_index_params=inner), inner)
+
+
+def prepared(index: Any, settings: SearchSettings) -> Any:
+    """The index, on the handle that its one owner just opened, with its effort and one fixed order of scanning.
+
+    FAISS takes no parameters for a search with given lists, so the number of lists is set here, once.
+    """
+    base = base_of(index)
+    if hasattr(base, "nprobe"):
+        base.nprobe = min(settings.nprobe, base.nlist)
+    if type(base).__name__.endswith("FastScan"):
+        base.implem = 12
+    return index
+
+
+def base_of(index: Any) -> Any:
+    """The index that does the looking: what a refining index refines, or the index itself."""
+    return engine().downcast_index(index.base_index if refines(index) else index)
+
+
+def refines(index: Any) -> bool:
+    """Whether the index refines the candidates of another one."""
+    return hasattr(index, "refine_index")
