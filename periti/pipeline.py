@@ -54,10 +54,13 @@ class Pipeline:
         Raises:
             InputError: k is not between 1 and 10,000, or there are no queries.
         """
-        return self.explain(queries, k)[0]
+        return self._answer(queries, k, noted=False)[0]
 
     def explain(self, queries: Queries, k: int = 10) -> tuple[Run, Trace]:
-        """`search`, and what went out of every step and how long it took."""
+        """`search`, with what went out of every step, how long it took, and what the experts did not read."""
+        return self._answer(queries, k, noted=True)
+
+    def _answer(self, queries: Queries, k: int, *, noted: bool) -> tuple[Run, Trace]:
         if not 1 <= k <= MAX_K:
             raise InputError(f"k is {k}; it must be between 1 and {MAX_K:,}")
         if not len(queries):
@@ -68,7 +71,8 @@ class Pipeline:
         for name in plan.experts:
             asked = plan.queries_for(name, queries)
             runs[name] = _timed(steps, f"retrieve:{name}", partial(self._ask, name, asked))
-            steps[-1] = replace(steps[-1], notes=self._notes(name, asked, runs[name]))
+            if noted:
+                steps[-1] = replace(steps[-1], notes=self._notes(name, asked, runs[name]))
         fused = _timed(steps, "fuse", lambda: self._fuse(runs, plan))
         reranked = _timed(steps, "rerank", lambda: self.ranker.rerank(queries, fused.top(self.depth), self.corpus))
         return reranked.top(k).renamed(self.name), Trace(tuple(steps))
@@ -92,7 +96,11 @@ class Pipeline:
         )
 
     def _plan(self, queries: Queries) -> Plan:
-        return self.policy.select(queries, self.router.experts, self.router.scores(queries))
+        plan = self.policy.select(queries, self.router.experts, self.router.scores(queries))
+        for name in plan.experts:
+            if name not in self.experts:
+                raise UnknownName(f"the policy asks {name!r}, which is not on the panel; {nearest(name, self.experts)}")
+        return plan
 
     def _ask(self, name: str, queries: Queries) -> Run:
         expert = self.experts[name]

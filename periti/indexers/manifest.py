@@ -128,6 +128,8 @@ def _shallow(manifest: Manifest) -> dict[str, Any]:
 
 def any_manifest(folder: Path) -> Manifest:
     """The manifest of an index directory of whatever kind; raises as `read_manifest`."""
+    if not (folder / FILE).is_file():
+        raise IndexMissing(f"no finished index at {folder} (no {FILE}); build it with `periti index build`")
     try:
         kind = json.loads((folder / FILE).read_text(encoding="utf-8"))["kind"]
     except (OSError, ValueError, KeyError, TypeError) as error:

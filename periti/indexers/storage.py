@@ -7,7 +7,9 @@ never opened.
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import glob
 import os
 import secrets
 import shutil
@@ -32,8 +34,9 @@ def building(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """
     if target.exists() and not replace:
         raise InputError(f"{target} exists already; choose another place or ask to replace it (--force)")
-    scratch = target.parent / f".{target.name}.building-{secrets.token_hex(4)}"
+    scratch = target.parent / f".{target.name}.building-{os.getpid()}-{secrets.token_hex(4)}"
     try:
+        _sweep(target)
         scratch.mkdir(parents=True)
         yield scratch
         _sync(scratch)
@@ -46,11 +49,20 @@ def building(target: Path, *, replace: bool = False) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _sweep(target: Path) -> None:
+    """Remove what killed builds of the same target left behind; a build that still runs is left alone."""
+    for left in target.parent.glob(f".{glob.escape(target.name)}.building-*"):
+        pid = left.name.rsplit("-", 2)[-2]
+        if pid.isdigit() and not Path("/proc", pid).exists() and Path("/proc").is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def _move(scratch: Path, target: Path) -> None:
-    """Rename into place; an old directory steps aside first and returns should the rename fail."""
+    """Move into place in one step: whenever the process dies, the target is either the old directory or the new one."""
     if not target.exists():
         scratch.rename(target)
-    else:
+    elif not _exchanged(scratch, target):
+        # The file system can not swap two names: the old directory steps aside for a moment.
         aside = target.parent / f".{target.name}.replaced-{secrets.token_hex(4)}"
         target.rename(aside)
         try:
@@ -60,6 +72,16 @@ def _move(scratch: Path, target: Path) -> None:
             raise
         shutil.rmtree(aside, ignore_errors=True)
     _sync_directory(target.parent)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Whether two names could be swapped atomically (renameat2 with RENAME_EXCHANGE, Linux)."""
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    return bool(renameat2(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0)
 
 
 def _sync(folder: Path) -> None:

@@ -57,7 +57,7 @@ def test_check_exits_with_0_if_every_deviation_is_declared(
     monkeypatch.setenv("PERITI_DATA", str(shared_data))
     assert run("check", "cacm", "demo") == 0
     shown = capsys.readouterr().out
-    assert "ok     cacm: 15 checks, 1 declared deviations, 0 failed" in shown
+    assert "ok     cacm: 16 checks, 1 declared deviations, 0 failed" in shown
     assert "declared test: unjudged queries: queries without judgement: 12" in shown
     assert run("check", "demo", "--json") == 0
     assert json.loads(capsys.readouterr().out)[0]["ok"] is True
