@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from periti.errors import ConfigError, IndexMismatch, InputError
 from periti.indexers.docstore import Docstore
-from periti.indexers.jvm import java
+from periti.indexers.jvm import java, on_java_thread
 from periti.indexers.lexical import Bm25, LexicalConfig, LexicalIndex, LexicalSearcher
 from periti.types import Document
 from tests.tiny import DOCUMENTS, QUERIES, TWINS, Tiny, lexical_index, ranked_ids
@@ -313,3 +314,35 @@ def test_opening_does_not_write_to_the_folder(tmp_path: Path) -> None:
     docstore = Docstore.open(tmp_path / "c" / "docstore")
     LexicalIndex(tmp_path / "c" / "lexical", docstore.ids, docstore.corpus_digest).close()
     assert not (tmp_path / "c" / "lexical" / "lucene" / "write.lock").exists()
+
+
+# Threads
+
+
+def test_two_indexes_searched_by_eight_threads_answer_as_they_do_alone(tmp_path: Path, words: LexicalIndex) -> None:
+    other = lexical_index(DOCUMENTS[::2], tmp_path / "half")
+    searchers = [words.searcher(Bm25()), other.searcher(Bm25(title_weight=0.5))]
+    texts = QUERIES.texts
+
+    def answer(turn: int) -> bytes:
+        scores, ordinals = searchers[turn % 2].search([texts[turn // 2 % len(texts)]], 5, threads=1 + turn % 3)
+        return scores.tobytes() + ordinals.tobytes()
+
+    turns = range(2 * len(texts))
+    alone = [answer(turn) for turn in turns]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(10):
+            assert list(pool.map(answer, turns)) == alone
+
+
+def test_threads_that_searched_and_ended_leave_nothing_attached_to_the_jvm(words: LexicalIndex) -> None:
+    def attached() -> int:
+        return on_java_thread(lambda: int(java("java.lang.Thread").activeCount()))
+
+    searcher = words.searcher(Bm25())
+    before = attached()
+    for _ in range(20):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda text: searcher.search([text], 3), QUERIES.texts))
+
+    assert attached() <= before + 4, "Java's own pool may grow by a few threads, not by one for every caller"
