@@ -4,8 +4,10 @@
     evaluation = evaluate(run, qrels, measures)
     print(report.text([evaluation]))
 
-`exact` defines the measures, `measures` knows their names, `policy` states the rules, `summary` counts and averages,
-`report` and `export` write.
+`exact`, `sets`, `screening` and `sampled` define measures, `measures` and `own` know their names, `sheets` says what
+each is, `ties` what tied scores may change, `policy` states the rules, `summary` counts and averages, `report` and
+`export` write. `published` and `against` compare with numbers of others, `correlation` and `stability` compare orders
+of systems.
 """
 
 from periti.evaluation.measures import DEFAULTS, Measure, parse, per_query

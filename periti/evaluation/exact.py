@@ -71,17 +71,22 @@ def ndcg(
             the discount is log2(1 + rank).
         gains: grades to replace before; others stay. A negative gain counts as 0.
     """
-    found = ranking.total(_discounted(ranking.grade, ranking.rank, cutoff, (dcg, gains)))
+    found = ranking.total(_discounted(gains_of(ranking.grade, dcg, gains), ranking.rank, cutoff))
+    return _ratio(found, ideal_dcg(ranking, cutoff, dcg, gains))
+
+
+def ideal_dcg(
+    ranking: Ranking, cutoff: int | None = None, dcg: str = "log2", gains: Mapping[int, int] | None = None
+) -> Values:
+    """The discounted gain of the best order of all judged documents, what `ndcg` divides by."""
     everything = np.ones(len(ranking.judged_query), dtype=np.bool_)
-    grades = ranking.judged_grade
+    amounts = gains_of(ranking.judged_grade, dcg, gains)
     if gains:
         # Another order of gains is another ideal order.
-        order = np.lexsort((-_gains(grades, (dcg, gains)), ranking.judged_query))
-        grades = grades[order]
+        amounts = amounts[np.lexsort((-amounts, ranking.judged_query))]
     place = running_count(ranking.judged_query, everything)
-    amounts = _discounted(grades, place, cutoff, (dcg, gains))
-    ideal = np.bincount(ranking.judged_query, weights=amounts, minlength=len(ranking.query_ids))
-    return _ratio(found, ideal)
+    amounts = _discounted(amounts, place, cutoff)
+    return np.bincount(ranking.judged_query, weights=amounts, minlength=len(ranking.query_ids)).astype(np.float64)
 
 
 def interpolated_precision(ranking: Ranking, *, recall: float, rel: int = 1) -> Values:
@@ -145,13 +150,16 @@ def rank_biased_precision(
     Source: Moffat and Zobel, TOIS 2008. The gain is 1 from grade `rel` on; without `rel` it is the grade divided by
     the highest grade in the judgements.
     """
-    if rel is not None:
-        gain = (ranking.grade >= rel).astype(np.float64)
-    else:
-        highest = max(1, int(ranking.judged_grade.max(initial=0)))
-        gain = np.maximum(ranking.grade, 0) / highest
     weight = np.where(ranking.within(cutoff), (1.0 - p) * np.power(p, ranking.rank - 1.0), 0.0)
-    return ranking.total(weight * gain)
+    return ranking.total(weight * rbp_gains(ranking, rel))
+
+
+def rbp_gains(ranking: Ranking, rel: int | None) -> Values:
+    """float64 (h,): the gain of each hit in rank-biased precision."""
+    if rel is not None:
+        return (ranking.grade >= rel).astype(np.float64)
+    highest = max(1, int(ranking.judged_grade.max(initial=0)))
+    return np.maximum(ranking.grade, 0) / highest
 
 
 def rbp_residual(ranking: Ranking, *, p: float = 0.8, cutoff: int | None = None) -> Values:
@@ -230,9 +238,8 @@ def _ratio(above: Values | Ints, below: Values | Ints) -> Values:
     return np.divide(above, below, out=np.zeros(len(above)), where=np.asarray(below) != 0)
 
 
-def _gains(grades: Ints, rule: tuple[str, Mapping[int, int] | None]) -> Values:
-    """The gain of each grade under (dcg, gains)."""
-    dcg, replaced = rule
+def gains_of(grades: Ints, dcg: str, replaced: Mapping[int, int] | None) -> Values:
+    """float64, the gain of each grade: the grade or its replacement, at least 0, and 2^that - 1 for "exp-log2"."""
     gain = grades.astype(np.float64)
     for grade, value in (replaced or {}).items():
         gain[grades == grade] = value
@@ -240,9 +247,9 @@ def _gains(grades: Ints, rule: tuple[str, Mapping[int, int] | None]) -> Values:
     return np.exp2(gain) - 1.0 if dcg == "exp-log2" else gain
 
 
-def _discounted(grades: Ints, rank: Ints, cutoff: int | None, rule: tuple[str, Mapping[int, int] | None]) -> Values:
+def _discounted(gain: Values, rank: Ints, cutoff: int | None) -> Values:
     """Gain / log2(1 + rank) of each row, 0 beyond the cutoff."""
-    amounts = _gains(grades, rule) / np.log2(rank + 1.0)
+    amounts = gain / np.log2(rank + 1.0)
     return amounts if cutoff is None else np.where(rank <= cutoff, amounts, 0.0)
 
 

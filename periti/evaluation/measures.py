@@ -19,9 +19,11 @@ import numpy as np
 import polars as pl
 
 from periti.errors import InputError, MissingDependency
-from periti.evaluation.exact import DEFINITIONS
+from periti.evaluation.own import AVERAGES, DEFINITIONS, SPELLINGS, Average, read_own
 from periti.evaluation.policy import Policy
 from periti.evaluation.ranking import Mask, Ranking, Values, judge
+from periti.evaluation.sampled import SAMPLED_ONLY
+from periti.evaluation.ties import bounds, expected, tied
 from periti.registry import nearest
 from periti.types import Qrels, Run
 
@@ -33,10 +35,8 @@ PER_QUERY = pl.Schema({"query_id": pl.String, "measure": pl.String, "value": pl.
 MAX_DEPTH = 2**24
 """Ranks beyond this have no distinct float32 score, and engines compare scores as float32."""
 
-COUNTS = frozenset({"NumQ", "NumRet", "NumRel"})
+COUNTS = frozenset(family for family, average in AVERAGES.items() if average == "sum")
 """Families whose value over all queries is the sum, not the mean."""
-
-_OWN = ("judged", "RBP_residual")
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,11 @@ class Measure:
     engine: Any = field(default=None, compare=False, repr=False)
 
     @property
+    def average(self) -> Average:
+        """How queries become one number."""
+        return AVERAGES.get(self.family, "mean")
+
+    @property
     def summed(self) -> bool:
         """Whether queries add up instead of being averaged."""
         return self.family in COUNTS
@@ -65,7 +70,7 @@ class Measure:
     @property
     def of_relevance(self) -> bool:
         """Whether the value says anything about relevance; counts and judged shares do not."""
-        return self.family not in COUNTS | {"judged"}
+        return self.family not in COUNTS | {"judged", "judged_micro"}
 
     @property
     def cutoff(self) -> int | None:
@@ -78,7 +83,7 @@ def parse(names: Iterable[str], min_rel: int | None = None) -> tuple[Measure, ..
     """The measures of these names, in order, each once.
 
     Args:
-        names: as ir-measures spells them, or `judged@k`, `RBP_residual(p=0.8)@k`.
+        names: as ir-measures spells them, or as `periti.evaluation.own` does those that it lacks.
         min_rel: the lowest relevant grade of binary measures whose name does not give `rel`.
 
     Raises:
@@ -118,18 +123,51 @@ def values_of(
     ranking: Ranking, inputs: tuple[Run, Qrels], measures: Sequence[Measure], policy: Policy, *, engines: bool = False
 ) -> pl.DataFrame:
     """As `per_query`, for a run that is already seen through its judgements."""
+    _require_sampled(measures, policy)
+    if policy.order == "expected":
+        tie = tied(*inputs, ranking)
+        answers = {measure: expected(tie, measure.family, measure.parameters) for measure in measures}
+    else:
+        theirs = [m for m in measures if m.family not in DEFINITIONS or (engines and _has_engine(m))]
+        answers = _by_engines(inputs, ranking.query_ids, theirs) if theirs else {}
     condensed = ranking.condensed() if any(m.parameters.get("judged_only") for m in measures) else ranking
-    theirs = [m for m in measures if m.family not in DEFINITIONS or (engines and _has_engine(m))]
-    answers = _by_engines(inputs, ranking.query_ids, theirs) if theirs else {}
     columns = []
     for measure in measures:
         seen = condensed if measure.parameters.get("judged_only") else ranking
         values = answers[measure] if measure in answers else _exact(seen, measure)
-        counted = _counted(ranking, measure, policy)
-        column = pl.DataFrame({"query_id": ranking.query_ids, "value": values, "counted": counted})
-        value = pl.when("counted").then("value").alias("value")
-        columns.append(column.select("query_id", pl.lit(measure.name).alias("measure"), value))
+        columns.append(_column(ranking, measure, values, policy))
     return pl.concat(columns).match_to_schema(PER_QUERY)
+
+
+def bounds_of(
+    ranking: Ranking, inputs: tuple[Run, Qrels], measures: Sequence[Measure], policy: Policy
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """As `values_of`, but the least and the greatest values over all orders of tied documents."""
+    tie = tied(*inputs, ranking)
+    least, greatest = [], []
+    for measure in measures:
+        low, high = bounds(tie, DEFINITIONS[measure.family], measure.parameters)
+        least.append(_column(ranking, measure, low, policy))
+        greatest.append(_column(ranking, measure, high, policy))
+    return pl.concat(least).match_to_schema(PER_QUERY), pl.concat(greatest).match_to_schema(PER_QUERY)
+
+
+def _require_sampled(measures: Sequence[Measure], policy: Policy) -> None:
+    """Refuse an estimate from sampled judgements where nobody said that they are sampled."""
+    for measure in measures:
+        if measure.family in SAMPLED_ONLY and not policy.sampled:
+            raise InputError(
+                f"{measure.name} estimates AP from judgements of a random sample of the pool, and these are not "
+                "declared to be one; say that they are sampled, or use AP or Bpref"
+            )
+
+
+def _column(ranking: Ranking, measure: Measure, values: Values, policy: Policy) -> pl.DataFrame:
+    """One measure's rows: null where the policy leaves the query out."""
+    counted = _counted(ranking, measure, policy)
+    column = pl.DataFrame({"query_id": ranking.query_ids, "value": values, "counted": counted})
+    value = pl.when("counted").then("value").alias("value")
+    return column.select("query_id", pl.lit(measure.name).alias("measure"), value)
 
 
 def _exact(ranking: Ranking, measure: Measure) -> Values:
@@ -150,9 +188,10 @@ def _counted(ranking: Ranking, measure: Measure, policy: Policy) -> Mask:
 
 def _parse_one(name: str, min_rel: int | None) -> Measure:
     """One measure by name."""
-    own = re.fullmatch(rf"({'|'.join(_OWN)})(?:\(p=(0?\.\d+)\))?(?:@(\d+))?", name)
-    if own and (own[1] == "RBP_residual" or own[2] is None):
-        return _own(own)
+    own = read_own(name, min_rel)
+    if own is not None:
+        shown, family, parameters = own
+        return Measure(shown, family, MappingProxyType(parameters), int(parameters.get("rel", 1)))
     import ir_measures
 
     try:
@@ -173,20 +212,6 @@ def _parse_one(name: str, min_rel: int | None) -> Measure:
         if accepted is not None and isinstance(accepted.default, int):
             parsed = parsed(rel=min_rel)
     return _from_engine(parsed, name)
-
-
-def _own(match: re.Match[str]) -> Measure:
-    """A measure that ir-measures does not have."""
-    family, persistence, cutoff = match[1], match[2], match[3]
-    parameters: dict[str, Any] = {}
-    shown = family
-    if family == "RBP_residual":
-        parameters["p"] = float(persistence or 0.8)
-        shown = f"{family}(p={parameters['p']})"
-    if cutoff is not None:
-        parameters["cutoff"] = _positive(int(cutoff), match[0])
-        shown = f"{shown}@{cutoff}"
-    return Measure(shown, family, MappingProxyType(parameters))
 
 
 def _from_engine(parsed: Any, name: str) -> Measure:
@@ -230,10 +255,13 @@ def _nearest_measure(name: str) -> str:
 
 
 def _has_engine(measure: Measure) -> bool:
-    """Whether an engine can be asked; counts are left out, engines leave missing queries out of them."""
+    """Whether an engine can be asked.
+
+    Engines leave missing queries out of counts, and pytrec_eval takes SetF's beta for its square: not these.
+    """
     import ir_measures
 
-    if measure.engine is None or measure.family in COUNTS:
+    if measure.engine is None or measure.family in COUNTS or measure.parameters.get("beta", 1) != 1:
         return False
     return any(e.supports(measure.engine) and e.is_available() for e in ir_measures.DefaultPipeline.providers)
 
@@ -302,7 +330,7 @@ def known_measures() -> tuple[str, ...]:
     import ir_measures
 
     families = ir_measures.measures.registry.items()
-    return tuple(sorted({*(name for name, family in families if not _needs_subtopics(family)), *_OWN}))
+    return tuple(sorted({*(name for name, family in families if not _needs_subtopics(family)), *SPELLINGS}))
 
 
 def _needs_subtopics(parsed: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -29,6 +30,8 @@ class Ranking:
         retrieved: int64 (q,), how many documents the run has for each query, judged or not.
         judged_query: int64 (j,), the query of each judgement, ascending.
         judged_grade: int64 (j,), descending within a query.
+        stratum: int64 (h,), the stratum each hit was sampled in; None where judgements were not sampled in strata.
+        judged_stratum: int64 (j,), the same for each judgement.
     """
 
     query_ids: list[str]
@@ -38,13 +41,16 @@ class Ranking:
     retrieved: Ints
     judged_query: Ints
     judged_grade: Ints
+    stratum: Ints | None = None
+    judged_stratum: Ints | None = None
 
     def condensed(self) -> Ranking:
         """The same ranking with every unjudged document dropped and ranks closed up (trec_eval -J)."""
         keep = self.grade >= 0
         query = self.query[keep]
         ones = np.ones(len(query), dtype=np.bool_)
-        kept = replace(self, query=query, rank=running_count(query, ones), grade=self.grade[keep])
+        stratum = None if self.stratum is None else self.stratum[keep]
+        kept = replace(self, query=query, rank=running_count(query, ones), grade=self.grade[keep], stratum=stratum)
         return replace(kept, retrieved=kept.count(ones))
 
     def count(self, mask: Mask) -> Ints:
@@ -84,22 +90,36 @@ def running_count(group: Ints, mask: Mask) -> Ints:
     return counted
 
 
-def judge(run: Run, qrels: Qrels) -> Ranking:
-    """The run seen through the judgements; queries that are not judged are left aside."""
+class Sampling(Protocol):
+    """What knows the stratum of every pooled document."""
+
+    def numbers(self, frame: pl.DataFrame) -> Ints:
+        """int64 (n,): the stratum of each row of a frame of query_id and doc_id."""
+        ...
+
+
+def judge(run: Run, qrels: Qrels, strata: Sampling | None = None) -> Ranking:
+    """The run seen through the judgements; queries that are not judged are left aside.
+
+    Args:
+        run: the ranking.
+        qrels: the judgements.
+        strata: how the judged documents were sampled, where they were.
+    """
     numbered = (
         pl.DataFrame({"query_id": qrels.query_ids}).with_row_index("query").with_columns(pl.col("query").cast(pl.Int64))
     )
     hits = (
         run.frame.join(qrels.frame, on=["query_id", "doc_id"], how="inner")
         .join(numbered, on="query_id", how="inner")
-        .select("query", pl.col("rank", "relevance").cast(pl.Int64))
+        .select("query", pl.col("rank", "relevance").cast(pl.Int64), *(("query_id", "doc_id") if strata else ()))
         .sort("query", "rank")
     )
     lengths = run.frame.group_by("query_id").agg(length=pl.col("rank").max().cast(pl.Int64))
     retrieved = numbered.join(lengths, on="query_id", how="left", maintain_order="left")["length"].fill_null(0)
     judged = (
         qrels.frame.join(numbered, on="query_id", how="inner")
-        .select("query", pl.col("relevance").cast(pl.Int64))
+        .select("query", pl.col("relevance").cast(pl.Int64), *(("query_id", "doc_id") if strata else ()))
         .sort("query", "relevance", descending=[False, True])
     )
     return Ranking(
@@ -110,4 +130,6 @@ def judge(run: Run, qrels: Qrels) -> Ranking:
         retrieved=retrieved.to_numpy(),
         judged_query=judged["query"].to_numpy(),
         judged_grade=judged["relevance"].to_numpy(),
+        stratum=strata.numbers(hits) if strata else None,
+        judged_stratum=strata.numbers(judged) if strata else None,
     )

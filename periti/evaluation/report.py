@@ -7,8 +7,9 @@ compared with another.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from periti.errors import InputError
 from periti.evaluation.summary import TIE_DEPTH, Evaluation
@@ -24,23 +25,20 @@ COUNT_NAMES = {
 }
 
 
-def text(evaluations: Sequence[Evaluation], decimals: int = DECIMALS) -> str:
-    """A table for the terminal, one row per run, with counts and rules below."""
-    head, rows = _values(evaluations, decimals)
-    count_head, count_rows = _counts(evaluations)
-    notes = "\n".join(f"{name}: {sentence}" for name, sentence in _notes(evaluations))
-    return "\n\n".join([_aligned(head, rows), _aligned(count_head, count_rows), notes]) + "\n"
+def text(evaluations: Sequence[Evaluation], decimals: int = DECIMALS, notes: Sequence[tuple[str, str]] = ()) -> str:
+    """A table for the terminal, one row per run, with counts and rules below, and the caller's notes at the end."""
+    lines = "\n".join(f"{name}: {sentence}" for name, sentence in [*_notes(evaluations), *notes])
+    return "\n\n".join([*(_aligned(*table) for table in _tables(evaluations, decimals)), lines]) + "\n"
 
 
-def markdown(evaluations: Sequence[Evaluation], decimals: int = DECIMALS) -> str:
-    """A Markdown table, one row per run, with counts and rules below."""
-    notes = "\n".join(f"- {name}: {sentence}" for name, sentence in _notes(evaluations))
-    tables = [_piped(*_values(evaluations, decimals)), _piped(*_counts(evaluations))]
-    return "\n\n".join([*tables, notes]) + "\n"
+def markdown(evaluations: Sequence[Evaluation], decimals: int = DECIMALS, notes: Sequence[tuple[str, str]] = ()) -> str:
+    """A Markdown table, one row per run, with counts and rules below, and the caller's notes at the end."""
+    lines = "\n".join(f"- {name}: {sentence}" for name, sentence in [*_notes(evaluations), *notes])
+    return "\n\n".join([*(_piped(*table) for table in _tables(evaluations, decimals)), lines]) + "\n"
 
 
-def as_json(evaluations: Sequence[Evaluation]) -> str:
-    """A JSON object with every value unrounded; null where no query is counted."""
+def as_json(evaluations: Sequence[Evaluation], more: Mapping[str, Any] | None = None) -> str:
+    """A JSON object with every value unrounded, null where no query is counted, and the caller's keys at the end."""
     first = _same_terms(evaluations)
     policy = first.policy
     return json.dumps(
@@ -50,6 +48,8 @@ def as_json(evaluations: Sequence[Evaluation]) -> str:
             "policy": {
                 "missing": policy.missing,
                 "no_relevant": policy.no_relevant,
+                "order": policy.order,
+                "sampled": policy.sampled,
                 "ties": policy.ties,
                 "denominator": policy.denominator,
                 "unjudged": policy.unjudged,
@@ -61,10 +61,12 @@ def as_json(evaluations: Sequence[Evaluation]) -> str:
                     "values": dict(evaluation.values),
                     "denominators": dict(evaluation.denominators),
                     "counts": {**asdict(evaluation.counts), "tie_depth": TIE_DEPTH},
+                    **({} if evaluation.bounds is None else {"bounds": dict(evaluation.bounds)}),
                     "warnings": list(evaluation.warnings),
                 }
                 for evaluation in evaluations
             ],
+            **(more or {}),
         },
         ensure_ascii=False,
         indent=2,
@@ -85,6 +87,25 @@ def _same_terms(evaluations: Sequence[Evaluation]) -> Evaluation:
                 "report them apart"
             )
     return first
+
+
+def _tables(evaluations: Sequence[Evaluation], decimals: int) -> list[tuple[list[str], list[list[str]]]]:
+    """Header and rows of each table: values, their bounds over tied orders where there are any, counts."""
+    head, rows = _values(evaluations, decimals)
+    tables = [(head, rows), _counts(evaluations)]
+    if all(evaluation.bounds is not None for evaluation in evaluations):
+        bounds = [
+            [evaluation.run, *(_bounds(evaluation, measure.name, decimals) for measure in evaluation.measures)]
+            for evaluation in evaluations
+        ]
+        tables.insert(1, (["bounds over tied orders", *head[1:]], bounds))
+    return tables
+
+
+def _bounds(evaluation: Evaluation, name: str, decimals: int) -> str:
+    """The least and the greatest value of a measure."""
+    low, high = (evaluation.bounds or {})[name]
+    return "-" if low is None or high is None else f"[{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
 def _values(evaluations: Sequence[Evaluation], decimals: int) -> tuple[list[str], list[list[str]]]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
 import polars as pl
 
 from periti.errors import CollectionMismatch
-from periti.evaluation.measures import Measure, values_of
+from periti.evaluation.measures import Measure, bounds_of, values_of
 from periti.evaluation.policy import Policy
 from periti.evaluation.ranking import Ranking, judge
+from periti.evaluation.sampled import Strata
 from periti.types import Qrels, Run
 
 TIE_DEPTH = 10
 """Ties are counted among the documents a reader sees first."""
+
+DEEPEST = np.iinfo(np.int32).max - 1
+"""Beyond every rank that a run can hold."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,12 @@ class Evaluation:
         counts: what it was computed over.
         policy: the rules.
         warnings: sentences that belong beside the numbers.
+        relevant: measure name to the number of (query, document) pairs that its queries have at its lowest relevant
+            grade.
+        ties: whether any two documents of a query have equal scores.
+        deepest: documents retrieved for the judged query that got most.
+        bounds: measure name to its least and greatest value over all orders of tied documents; None unless the
+            policy's order is "expected".
     """
 
     run: str
@@ -69,15 +79,20 @@ class Evaluation:
     counts: Counts
     policy: Policy
     warnings: tuple[str, ...]
+    relevant: Mapping[str, int] = field(default_factory=dict)
+    ties: bool = True
+    deepest: int = 0
+    bounds: Mapping[str, tuple[float | None, float | None]] | None = None
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - six parameters, four of them by name only
     run: Run,
     qrels: Qrels,
     measures: Sequence[Measure],
     *,
     policy: Policy | None = None,
     same_collection: bool = False,
+    strata: Strata | None = None,
 ) -> Evaluation:
     """Measure a run.
 
@@ -88,18 +103,25 @@ def evaluate(
         policy: rules other than trec_eval -c's.
         same_collection: the caller vouches that run and judgements speak of one collection; without it a run that
             shares no query, or no document, with the judgements is refused.
+        strata: how the judgements were sampled; the policy has to say that they were.
 
     Raises:
         CollectionMismatch: run and judgements share no query, or no document at all.
         InputError: a measure does not fit the judgements.
     """
     policy = policy or Policy()
-    ranking = judge(run, qrels)
+    ranking = judge(run, qrels, strata)
     if not same_collection:
         _require_overlap(run, qrels, ranking)
     per_query = values_of(ranking, (run, qrels), measures, policy)
     counts = _counts(run, ranking)
-    values, denominators = _overall(per_query, measures)
+    values, denominators = _overall(per_query, measures, ranking)
+    bounds = None
+    if policy.order == "expected":
+        least, greatest = (
+            _overall(part, measures, ranking)[0] for part in bounds_of(ranking, (run, qrels), measures, policy)
+        )
+        bounds = MappingProxyType({name: (least[name], greatest[name]) for name in values})
     return Evaluation(
         run=run.name,
         qrels=qrels.name,
@@ -110,6 +132,10 @@ def evaluate(
         counts=counts,
         policy=policy,
         warnings=_warnings(run, counts, policy),
+        relevant=MappingProxyType({m.name: int(ranking.relevant(m.rel).sum()) for m in measures}),
+        ties=tied_pairs(run, DEEPEST) > 0,
+        deepest=int(ranking.retrieved.max()),
+        bounds=bounds,
     )
 
 
@@ -125,17 +151,28 @@ def tied_pairs(run: Run, depth: int) -> int:
 
 
 def _overall(
-    per_query: pl.DataFrame, measures: Sequence[Measure]
+    per_query: pl.DataFrame, measures: Sequence[Measure], ranking: Ranking
 ) -> tuple[Mapping[str, float | None], Mapping[str, int]]:
     """Value over all queries, and number of queries counted, of each measure."""
     parts = {str(name): part["value"] for (name,), part in per_query.group_by("measure", maintain_order=True)}
-    values: dict[str, float | None] = {}
-    for measure in measures:
-        counted = parts[measure.name].drop_nulls()
-        total = float(counted.sum()) if counted.len() else None
-        values[measure.name] = total if measure.summed or total is None else total / counted.len()
+    values = {measure.name: _over_queries(parts[measure.name], measure, ranking) for measure in measures}
     denominators = {name: part.len() - part.null_count() for name, part in parts.items()}
     return MappingProxyType(values), MappingProxyType(denominators)
+
+
+def _over_queries(values: pl.Series, measure: Measure, ranking: Ranking) -> float | None:
+    """One number for all queries that count; None if none does."""
+    counted = values.drop_nulls()
+    if not counted.len():
+        return None
+    if measure.average == "geometric":
+        return float(np.exp(np.log(counted.to_numpy()).mean()))
+    if measure.average == "micro":
+        # Of all documents shown, not of those of a mean query.
+        shown = np.minimum(ranking.retrieved, measure.cutoff or np.iinfo(np.int64).max)[values.is_not_null().to_numpy()]
+        return float((counted.to_numpy() * shown).sum() / shown.sum()) if shown.sum() else 0.0
+    total = float(counted.sum())
+    return total if measure.summed else total / counted.len()
 
 
 def _counts(run: Run, ranking: Ranking) -> Counts:

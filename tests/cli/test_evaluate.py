@@ -153,3 +153,94 @@ def test_a_collection_name_stands_for_its_judgements(
     run = shared_data / "msmarco-dl19-dl20-pool" / "runs" / "dl20.BM25.txt.gz"
     assert periti("--qrels", "msmarco-dl19-dl20-pool:dl20", run, "--measures", "nDCG@10") == 0
     assert capsys.readouterr().out.splitlines()[1].split()[-1] == "0.4796"
+
+
+def test_the_measures_are_listed_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert periti("--list-measures") == 0
+    assert "nDCG(dcg='log2',gains,judged_only=False)[@k]" in capsys.readouterr().out
+    assert periti("--list-measures", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert {"name", "definition", "formula", "source", "parameters", "fixture"} <= set(listed[0])
+
+
+def test_nothing_to_evaluate_is_one_sentence(files: Path) -> None:
+    with pytest.raises(PeritiError, match="give --qrels and at least one run"):
+        periti("--qrels", files / "qrels.txt")
+
+
+def test_expected_values_over_ties_are_printed_with_their_bounds(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (files / "toy.run").write_text("q1 Q0 b 1 1.0 toy\nq1 Q0 a 2 1.0 toy\nq2 Q0 a 1 1.0 toy\n")
+    arguments = ("--qrels", files / "qrels.txt", files / "toy.run", "--measures", "RR", "--ties", "expected")
+    periti(*arguments)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[:2]] == [["run", "RR"], ["toy", "0.8750"]]
+    assert "bounds over tied orders" in lines[3]
+    assert "[0.7500, 1.0000]" in lines[4]
+    assert any(line.startswith("ties: score descending as float32; values are expected ones") for line in lines)
+    periti(*arguments, "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert (told["policy"]["order"], told["runs"][0]["bounds"]) == ("expected", {"RR": [0.75, 1.0]})
+
+
+def test_file_order_ranks_by_line_and_leaves_out_what_is_not_shown(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # By score b is first of q1; by line x, which is not shown, then a.
+    (files / "toy.run").write_text("q1 NS x 1 9.0 toy\nq1 AF a 2 0.0 toy\nq1 NF b 3 5.0 toy\nq2 NF a 1 1.0 toy\n")
+    periti("--qrels", files / "qrels.txt", files / "toy.run", "--measures", "RR", "last_rel", "--order", "file")
+    out = capsys.readouterr().out
+    assert out.splitlines()[1].split() == ["toy", "1.0000", "1.0000"]
+    assert "ties: the order of the run's lines" in out
+    with pytest.raises(PeritiError, match="has no ties"):
+        periti("--qrels", files / "qrels.txt", files / "toy.run", "--order", "file", "--ties", "expected")
+
+
+def test_sampled_judgements_are_declared_with_or_without_strata(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--qrels", files / "qrels.txt", files / "toy.run", "--measures", "xinfAP", "--json")
+    with pytest.raises(PeritiError, match="not declared"):
+        periti(*arguments)
+    periti(*arguments, "--sampled")
+    one = json.loads(capsys.readouterr().out)["runs"][0]["values"]["xinfAP"]
+    (files / "strata.txt").write_text("q1 a top\nq1 b rest\nq2 a top\n")
+    periti(*arguments, "--sampled", files / "strata.txt")
+    two = json.loads(capsys.readouterr().out)["runs"][0]["values"]["xinfAP"]
+    # Of q1 the rest above the relevant document is taken for 0 relevant of 1 judged, as without strata.
+    assert one == pytest.approx(0.75, abs=1e-4)
+    assert two == pytest.approx(0.75, abs=1e-4)
+
+
+def test_numbers_are_set_against_published_ones_or_refused_by_field(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A run that ends before the cutoff would be another measurement.
+    (files / "toy.run").write_text("".join(f"q1 Q0 {doc} 1 {-i} toy\n" for i, doc in enumerate("abcdefghij")))
+    arguments = ("--qrels", files / "qrels.txt", files / "toy.run", "--measures", "nDCG@10", "--against", "published")
+    periti(*arguments, "--benchmark", "beir fiqa", "--declare", "split=test", "first_stage=none")
+    out = capsys.readouterr().out
+    assert "BM25 flat (readme, test)" in out
+    assert "refused: " not in out
+    periti(*arguments, "--benchmark", "beir fiqa", "--json")
+    told = json.loads(capsys.readouterr().out)["published"]
+    assert [field["field"] for field in told[0]["differs"]] == ["split", "first_stage"]
+    with pytest.raises(PeritiError, match="no published number of a benchmark"):
+        periti(*arguments)
+    with pytest.raises(PeritiError, match="add --against published"):
+        periti("--qrels", files / "qrels.txt", files / "toy.run", "--declare", "depth=5")
+
+
+def test_a_collection_brings_its_own_lowest_relevant_grade_and_the_rules_say_so(
+    shared_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PERITI_DATA", str(shared_data))
+    run = shared_data / "msmarco-dl19-dl20-pool" / "runs" / "dl19.BM25.txt.gz"
+    arguments = ("--qrels", "msmarco-dl19-dl20-pool:dl19", run, "--measures", "P@5")
+    periti(*arguments)
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].split() == ["run", "P(rel=2)@5"]
+    assert "relevant: grade 2 or above in binary measures without rel=, from the catalog's entry of" in out
+    periti(*arguments, "--min-rel", "1")
+    assert capsys.readouterr().out.splitlines()[0].split() == ["run", "P@5"]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from periti.errors import InputError
-from periti.evaluation import evaluate, parse, per_query
+from periti.evaluation import Policy, evaluate, parse, per_query
 from periti.evaluation.exact import DEFINITIONS
 from periti.types import Qrels, Run
 
@@ -40,10 +40,12 @@ TOY = [
     ("ERR@5", 0.227539),
 ]
 
+SAMPLED = Policy(sampled=True)
 QUERIES, DOCS = ("q1", "q2", "q3"), ("a", "b", "c", "d", "e", "f", "g")
 SPELLINGS = (
     *("nDCG@3", "nDCG", "nDCG(gains={1:5,2:1})@4", "P@3", "P(rel=2)@5", "R@4", "R(rel=2)@2", "AP", "AP(rel=2)@3"),
     *("RR", "RR@2", "RR(rel=2)", "Rprec", "Rprec(rel=2)", "Bpref", "Bpref(rel=2)", "infAP", "infAP(rel=2)"),
+    *("SetP", "SetR(rel=2)", "SetF", "SetAP", "SetP(relative=True)", "SetP(judged_only=True)"),
     *("Success@2", "Success(rel=2)@1", "AP(judged_only=True)", "P(judged_only=True)@3", "nDCG(judged_only=True)@3"),
 )
 
@@ -60,7 +62,7 @@ def judged_runs(draw: st.DrawFn, lowest: int = 0) -> tuple[Run, Qrels]:
 
 @pytest.mark.parametrize(("name", "value"), TOY)
 def test_the_toy_table_is_reproduced_to_six_decimals(name: str, value: float) -> None:
-    evaluation = evaluate(run_from(TOY_RUN), qrels_from(TOY_QRELS), parse([name]))
+    evaluation = evaluate(run_from(TOY_RUN), qrels_from(TOY_QRELS), parse([name]), policy=SAMPLED)
     assert next(iter(evaluation.values.values())) == pytest.approx(value, abs=5.1e-7)
 
 
@@ -92,7 +94,7 @@ def test_definitions_agree_with_the_slow_oracle_on_any_run(case: tuple[Run, Qrel
 def test_definitions_agree_with_the_engines_of_ir_measures_on_any_run(case: tuple[Run, Qrels]) -> None:
     run, qrels = case
     measures = parse(SPELLINGS)
-    ours, theirs = per_query(run, qrels, measures), per_query(run, qrels, measures, engines=True)
+    ours, theirs = (per_query(run, qrels, measures, SAMPLED, engines=engines) for engines in (False, True))
     assert ours.select("query_id", "measure").equals(theirs.select("query_id", "measure"))
     assert ours["value"].to_list() == pytest.approx(theirs["value"].to_list(), abs=1e-9)
 
@@ -102,7 +104,7 @@ def test_definitions_agree_with_the_engines_of_ir_measures_on_any_run(case: tupl
 def test_inferred_ap_of_sampled_judgements_agrees_with_trec_eval(case: tuple[Run, Qrels]) -> None:
     run, qrels = case
     measures = parse(["infAP", "Bpref", "AP", "nDCG"])
-    ours, theirs = per_query(run, qrels, measures), per_query(run, qrels, measures, engines=True)
+    ours, theirs = (per_query(run, qrels, measures, SAMPLED, engines=engines) for engines in (False, True))
     assert ours["value"].to_list() == pytest.approx(theirs["value"].to_list(), abs=1e-9)
 
 
@@ -110,7 +112,7 @@ def test_inferred_ap_of_sampled_judgements_agrees_with_trec_eval(case: tuple[Run
 def test_every_definition_gives_numbers_between_0_and_1_or_counts(case: tuple[Run, Qrels]) -> None:
     run, qrels = case
     names = ["P@3", "R@3", "Success@3", "IPrec@0.5", "AP", "nDCG", "judged@3", "RBP", "RBP_residual", "ERR", "infAP"]
-    values = per_query(run, qrels, parse(names))["value"]
+    values = per_query(run, qrels, parse(names), SAMPLED)["value"]
     # infAP's smoothing may pass 1 by its epsilon.
     assert values.null_count() == 0
     assert values.is_between(0, 1 + 1e-5).all()
@@ -119,7 +121,7 @@ def test_every_definition_gives_numbers_between_0_and_1_or_counts(case: tuple[Ru
 def test_a_query_with_negative_judgements_only_does_not_hang_an_engine() -> None:
     qrels = qrels_from([("q1", "a", 1), ("q2", "b", -1)])
     run = run_from([("q1", "a", 1.0), ("q2", "b", 1.0)])
-    assert per_query(run, qrels, parse(["SetP"]))["value"].to_list() == [1.0, 0.0]
+    assert per_query(run, qrels, parse(["SetP"]), engines=True)["value"].to_list() == [1.0, 0.0]
 
 
 def test_bpref_is_defined_when_nothing_was_judged_non_relevant() -> None:

@@ -115,11 +115,12 @@ def test_evaluation_leaves_its_inputs_as_they_were() -> None:
 def test_every_judged_query_has_a_row_and_missing_ones_are_zero_for_every_engine() -> None:
     qrels = qrels_from([("q1", "a", 1), ("q2", "a", 1), ("q3", "a", 1)])
     run = run_from([("q2", "a", 1.0), ("q9", "a", 1.0)])
-    frame = per_query(run, qrels, parse(["RR@10", "SetP"]))
-    assert frame.rows() == [
-        *[("q1", "RR@10", 0.0), ("q2", "RR@10", 1.0), ("q3", "RR@10", 0.0)],
-        *[("q1", "SetP", 0.0), ("q2", "SetP", 1.0), ("q3", "SetP", 0.0)],
-    ]
+    for engines in (False, True):
+        frame = per_query(run, qrels, parse(["RR@10", "SetP"]), engines=engines)
+        assert frame.rows() == [
+            *[("q1", "RR@10", 0.0), ("q2", "RR@10", 1.0), ("q3", "RR@10", 0.0)],
+            *[("q1", "SetP", 0.0), ("q2", "SetP", 1.0), ("q3", "SetP", 0.0)],
+        ]
 
 
 def test_skipped_queries_are_null_not_zero() -> None:
