@@ -1,8 +1,8 @@
 """Approximate FAISS indexes, searched so that no answer depends on what else is in the batch.
 
 Graphs (HNSW) search each query by itself. Inverted files get their coarse lists from blocks too small for FAISS to use
-matrix products, whose last bits depend on the batch. Fast-scan codes are scanned in one fixed order; FAISS otherwise
-chooses the order by the size of the batch, and with it which of the candidates that tie in its 16-bit scores survive.
+matrix products, whose last bits depend on the batch. Fast-scan codes are scanned query by query; FAISS otherwise
+chooses the way by the size of the batch, and with it which of the candidates that tie in its 16-bit scores survive.
 Kinds that no preset uses (a linear transform before the index, say) are asked one query at a time.
 """
 
@@ -67,40 +67,65 @@ def self_recall(index: Any, vectors: Vectors, settings: SearchSettings | None = 
     return float(np.mean([len(set(a) & set(b)) / k for a, b in zip(truth, found, strict=True)]))
 
 
-def search_approximate(index: Any, vectors: Vectors, k: int, effort: Effort) -> tuple[Vectors, NDArray[np.int64]]:
-    """What an approximate index finds, each query as if it were alone.
+class Approximate:
+    """An approximate index on a handle of its own, searched with each query as if it were alone.
 
     Args:
-        index: a FAISS index prepared for reading.
-        vectors: float32 (q, d).
-        k: how many documents.
-        effort: of `search_effort`, for this index.
-
-    Returns:
-        scores float32 (q, c) and rows int64 (q, c), c >= k, not sorted; -1 where there is none.
+        index: a FAISS index that nobody else searches: lists and order of scanning are set on it, once.
+        settings: how hard it looks.
     """
-    base = base_of(index)
-    if hasattr(base, "hnsw"):
-        graph: tuple[Vectors, NDArray[np.int64]] = index.search(vectors, k, params=effort.whole)
-        return graph
-    if not hasattr(base, "nprobe"):
-        alone = [index.search(vectors[i : i + 1], k, params=effort.whole) for i in range(len(vectors))]
+
+    def __init__(self, index: Any, settings: SearchSettings) -> None:
+        self._index, self._base = index, base_of(index)
+        self._effort = search_effort(index, settings)
+        self._flat = engine().downcast_index(index.refine_index) if refines(index) else None
+        self._graph, self._lists = hasattr(self._base, "hnsw"), hasattr(self._base, "nprobe")
+        if self._lists:
+            # FAISS takes no parameters for a search with given lists.
+            self._base.nprobe = self._effort.base.nprobe
+        if type(self._base).__name__.endswith("FastScan"):
+            # One query after the other, with a reservoir; FAISS otherwise chooses by the size of the batch.
+            self._base.implem = 11
+
+    def search(self, vectors: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
+        """What the index finds.
+
+        Args:
+            vectors: float32 (q, d).
+            k: how many documents.
+
+        Returns:
+            scores float32 (q, c) and rows int64 (q, c), c >= k, not sorted; -1 where there is none.
+        """
+        if self._lists:
+            return self._search_lists(vectors, k)
+        if self._graph:
+            graph: tuple[Vectors, NDArray[np.int64]] = self._index.search(vectors, k, params=self._effort.whole)
+            return graph
+        alone = [self._index.search(vectors[i : i + 1], k, params=self._effort.whole) for i in range(len(vectors))]
         return np.concatenate([scores for scores, _ in alone]), np.concatenate([rows for _, rows in alone])
-    block = max(1, engine().cvar.distance_compute_blas_threshold - 1)
-    coarse = [base.quantizer.search(vectors[i : i + block], effort.base.nprobe) for i in range(0, len(vectors), block)]
-    lists, distances = np.concatenate([rows for _, rows in coarse]), np.concatenate([scores for scores, _ in coarse])
-    wanted = min(int(k * effort.whole.k_factor), index.ntotal) if refines(index) else k
-    found: tuple[Vectors, NDArray[np.int64]] = base.search_preassigned(vectors, wanted, lists, distances)
-    return (_refined(index, vectors, found[1]), found[1]) if refines(index) else found
+
+    def _search_lists(self, vectors: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
+        distances, lists = self._coarse(vectors)
+        wanted = min(int(k * self._effort.whole.k_factor), self._index.ntotal) if self._flat is not None else k
+        found: tuple[Vectors, NDArray[np.int64]] = self._base.search_preassigned(vectors, wanted, lists, distances)
+        return found if self._flat is None else (_refined(self._flat, vectors, found[1]), found[1])
+
+    def _coarse(self, vectors: Vectors) -> tuple[Vectors, NDArray[np.int64]]:
+        """Nearest lists of each query, float32 and int64 (q, nprobe), in blocks too small for matrix products."""
+        count, block = self._base.nprobe, max(1, engine().cvar.distance_compute_blas_threshold - 1)
+        parts = [self._base.quantizer.search(vectors[i : i + block], count) for i in range(0, len(vectors), block)]
+        if len(parts) == 1:
+            only: tuple[Vectors, NDArray[np.int64]] = parts[0]
+            return only
+        return np.concatenate([scores for scores, _ in parts]), np.concatenate([lists for _, lists in parts])
 
 
-def _refined(index: Any, vectors: Vectors, rows: NDArray[np.int64]) -> Vectors:
+def _refined(flat: Any, vectors: Vectors, rows: NDArray[np.int64]) -> Vectors:
     """Full-precision scores of candidates, pair by pair, -inf where there is none; shape of `rows`."""
-    faiss = engine()
+    pointer = engine().swig_ptr
     scores = np.empty(rows.shape, np.float32)
-    flat = faiss.downcast_index(index.refine_index)
-    asked, found, labels = (faiss.swig_ptr(array) for array in (vectors, scores, rows))
-    flat.compute_distance_subset(len(vectors), asked, rows.shape[1], found, labels)
+    flat.compute_distance_subset(len(vectors), pointer(vectors), rows.shape[1], pointer(scores), pointer(rows))
     scores[rows < 0] = -np.inf
     return scores
 
@@ -116,19 +141,6 @@ def search_effort(index: Any, settings: SearchSettings) -> Effort:
     if not refines(index):
         return Effort(inner, inner)
     return Effort(faiss.IndexRefineSearchParameters(k_factor=settings.k_factor, base_index_params=inner), inner)
-
-
-def prepared(index: Any, settings: SearchSettings) -> Any:
-    """The index, on the handle that its one owner just opened, with its effort and one fixed order of scanning.
-
-    FAISS takes no parameters for a search with given lists, so the number of lists is set here, once.
-    """
-    base = base_of(index)
-    if hasattr(base, "nprobe"):
-        base.nprobe = min(settings.nprobe, base.nlist)
-    if type(base).__name__.endswith("FastScan"):
-        base.implem = 12
-    return index
 
 
 def base_of(index: Any) -> Any:

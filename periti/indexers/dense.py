@@ -13,6 +13,7 @@ like those of an exact search.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,14 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from periti.errors import ConfigError, IndexDamaged, IndexMismatch, InputError, StorageError
-from periti.indexers.approximate import (
-    SearchSettings,
-    base_of,
-    prepared,
-    refines,
-    search_approximate,
-    search_effort,
-)
+from periti.indexers.approximate import Approximate, SearchSettings, base_of
 from periti.indexers.docstore import DocIds
 from periti.indexers.engine import engine
 from periti.indexers.manifest import Manifest, open_verified
@@ -170,7 +164,7 @@ class DenseIndex:
             raise IndexMismatch(f"{folder} indexes another corpus than the docstore beside it; build it again")
         self.ids = ids
         self.settings = settings or SearchSettings()
-        self._faiss_index = prepared(_read(folder / VECTORS), self.settings)
+        self._faiss_index = _read(folder / VECTORS)
         self._flat = _flat_view(self._faiss_index)
         rows: NDArray[np.int64] = np.load(folder / ROWS, allow_pickle=False)
         # Without empty documents a row is its ordinal, and the look-up is saved on every query.
@@ -178,7 +172,7 @@ class DenseIndex:
         self.exact: bool = bool(self.manifest.facts["exact"])
         self._cosine = self.manifest.config["metric"] == "cosine"
         self._largest_norm = float(self.manifest.facts["largest_norm"])
-        self._effort = search_effort(self._faiss_index, self.settings)
+        self._approximate = None if self.exact else Approximate(self._faiss_index, self.settings)
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -200,10 +194,11 @@ class DenseIndex:
         if vectors.ndim != 2 or vectors.shape[1] != self._faiss_index.d:
             raise InputError(f"query vectors have shape {vectors.shape}, the index needs (q, {self._faiss_index.d})")
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        norms = row_norms(vectors)
-        if not np.isfinite(norms).all():
+        wide = vectors.astype(np.float64)
+        norms = row_norms(wide)
+        if not math.isfinite(norms.sum()):
             raise InputError("a query vector holds NaN or infinity; mend the encoder")
-        return scaled(vectors, norms) if self._cosine else vectors
+        return scaled(wide, norms) if self._cosine else vectors
 
     def search(self, vectors: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
         """The k best documents of each query by the one ordering rule.
@@ -221,9 +216,9 @@ class DenseIndex:
         vectors = self.check(vectors, k)
         if not len(vectors):
             return np.empty((0, k), np.float32), np.empty((0, k), np.int64)
-        if self.exact:
+        if self._approximate is None:
             return self._search_exact(vectors, k)
-        return self._ordered(*search_approximate(self._faiss_index, vectors, k, self._effort), k)
+        return self._ordered(*self._approximate.search(vectors, k), k)
 
     def _search_exact(self, vectors: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
         """Take candidates, score them in float64, and take more wherever the k-th place is not certain."""
@@ -263,12 +258,9 @@ class DenseIndex:
 
     def _ordered(self, scores: Vectors, rows: NDArray[np.int64], k: int) -> tuple[Vectors, NDArray[np.int64]]:
         """Candidates to the best k by (score ↓, doc_id ↓), rows to ordinals, padded with -inf and -1."""
-        if rows.min() >= 0:
-            plain = np.argsort(-scores, axis=1)[:, : k + 1]
-            best = np.take_along_axis(scores, plain, 1)
-            if rows.shape[1] >= k and (best[:, 1:] < best[:, :-1]).all():  # no ties in sight: nothing to break
-                rows = np.take_along_axis(rows, plain[:, :k], 1)
-                return best[:, :k], rows if self._rows is None else self._rows[rows]
+        if (untied := _untied(scores, rows, k)) is not None:
+            scores, rows = untied
+            return scores, rows if self._rows is None else self._rows[rows]
         present = rows >= 0
         ordinals = np.where(present, rows if self._rows is None else self._rows[rows], -1)
         scores = np.where(present, scores, -np.inf).astype(np.float32)
@@ -280,6 +272,26 @@ class DenseIndex:
             scores = np.pad(scores, ((0, 0), (0, short)), constant_values=-np.inf)
             ordinals = np.pad(ordinals, ((0, 0), (0, short)), constant_values=-1)
         return scores, ordinals
+
+
+def _untied(scores: Vectors, rows: NDArray[np.int64], k: int) -> tuple[Vectors, NDArray[np.int64]] | None:
+    """The best k by score alone, where k are present and no two scores in sight are equal; else None.
+
+    The common case, at a third of the cost of breaking ties; one query goes without the detour over two dimensions.
+    """
+    if rows.shape[1] < k or (rows[:, -1] < 0).any():  # FAISS puts what is missing last
+        return None
+    if rows.shape[1] == k and (scores[:, 1:] < scores[:, :-1]).all():  # sorted already, as graphs answer
+        return scores, rows
+    if len(scores) == 1:
+        order = scores[0].argsort()[: -k - 2 : -1]
+        best = scores[0][order]
+        return (best[None, :k], rows[:, order[:k]]) if (best[1:] < best[:-1]).all() else None
+    order = np.argsort(-scores, axis=1)[:, : k + 1]
+    best = np.take_along_axis(scores, order, 1)
+    if not (best[:, 1:] < best[:, :-1]).all():
+        return None
+    return best[:, :k], np.take_along_axis(rows, order[:, :k], 1)
 
 
 def write_dense(index: Any, rows: NDArray[np.int64], folder: Path) -> None:
@@ -304,29 +316,29 @@ def is_exact(index: Any) -> bool:
 
 
 def _flat_view(index: Any) -> Vectors | None:
-    """The stored fp32 vectors of a flat or flat-refined index without copying, float32 (n, d); else None."""
-    flat = engine().downcast_index(index.refine_index) if refines(index) else index
-    if not hasattr(flat, "get_xb"):
+    """The stored vectors of a flat fp32 index without copying them, float32 (n, d); None for other kinds."""
+    if not hasattr(index, "get_xb"):
         return None
-    view: Vectors = engine().rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d)
-    return view.reshape(flat.ntotal, flat.d)
+    view: Vectors = engine().rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
+    return view.reshape(index.ntotal, index.d)
 
 
 def normalised(vectors: Vectors) -> Vectors:
     """Vectors of length one, float32 (n, d); zero vectors stay zero. Each row is computed by itself, in float64."""
-    return scaled(vectors, row_norms(vectors))
-
-
-def row_norms(vectors: Vectors) -> NDArray[np.float64]:
-    """Length of each row, float64 (n,)."""
     wide = vectors.astype(np.float64)
+    return scaled(wide, row_norms(wide))
+
+
+def row_norms(wide: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Length of each row of float64 (n, d), float64 (n,)."""
     norms: NDArray[np.float64] = np.sqrt(np.einsum("nd,nd->n", wide, wide))
     return norms
 
 
-def scaled(vectors: Vectors, norms: NDArray[np.float64]) -> Vectors:
-    """Rows divided by their norms, where these are not zero, float32 (n, d)."""
-    return (vectors / np.where(norms == 0, 1, norms)[:, None]).astype(np.float32)
+def scaled(wide: NDArray[np.float64], norms: NDArray[np.float64]) -> Vectors:
+    """Rows of float64 (n, d) divided by their norms, where these are not zero, as float32 (n, d)."""
+    short: Vectors = (wide / (norms + (norms == 0))[:, None]).astype(np.float32)
+    return short
 
 
 def config_facts(config: DenseConfig) -> dict[str, Any]:
