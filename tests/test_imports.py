@@ -59,6 +59,8 @@ HOMES = {
     "ir_datasets": {"periti.datasets.irds"},
     "torch": {"periti.encoders", "periti.doctor"},
     "uvicorn": {"periti.api.server"},
+    "scipy": {"periti.evaluation.significance.distributions"},
+    "matplotlib": {"periti.evaluation.reports.figures"},
 }
 """Vendor library -> the modules that may import it."""
 HEAVY = ("torch", "faiss", "jnius", "transformers", "sentence_transformers", "ir_measures", "ir_datasets", "pyserini")

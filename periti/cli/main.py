@@ -11,7 +11,7 @@ from importlib import import_module
 from periti import __version__
 from periti.errors import PeritiError
 
-COMMANDS = ("demo", "datasets", "index", "search", "run", "evaluate", "serve", "doctor")
+COMMANDS = ("demo", "datasets", "index", "search", "run", "evaluate", "compare", "serve", "doctor")
 
 DESCRIPTION = "Retrieval and ranking by a panel of domain experts, with evaluation people can trust."
 EPILOG = """examples:
@@ -21,6 +21,7 @@ EPILOG = """examples:
   periti search x "does vitamin D prevent falls?"    ask the panel
   periti run x --queries scifact --out scifact.run   a TREC run of every query
   periti evaluate --qrels scifact scifact.run        measures with their denominators
+  periti compare --qrels scifact a.run b.run         differences, intervals, corrected significance
   periti doctor                                      is everything in place on this machine?
 
 `periti COMMAND --help` shows the examples of each command."""
