@@ -30,7 +30,7 @@ class Page:
 
 def search_page() -> Page:
     """The page that searches."""
-    return _page(files("periti.api").joinpath("page.html").read_text(encoding="utf-8"))
+    return with_policy(files("periti.api").joinpath("page.html").read_text(encoding="utf-8"))
 
 
 def reference(schema: Mapping[str, Any]) -> Page:
@@ -46,7 +46,7 @@ def reference(schema: Mapping[str, Any]) -> Page:
     parts.append("<h2>Example</h2><pre>curl -s http://HOST:PORT/v1/search -H 'Content-Type: application/json' \\\n"
                  "  -d '{\"query\": \"your question\", \"k\": 5}'</pre>")  # fmt: skip
     body = "\n".join(parts)
-    return _page(
+    return with_policy(
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>periti: the service</title>"
         f"<meta name='viewport' content='width=device-width'><style>{_STYLE}</style></head><body>{body}</body></html>"
     )
@@ -78,7 +78,7 @@ def _range(about: Mapping[str, Any]) -> str:
     return f" {about['minimum']:,.0f} to {about['maximum']:,.0f}, {about['default']} by default."
 
 
-def _page(html: str) -> Page:
+def with_policy(html: str) -> Page:
     """The page with a policy that lets its own inline style and script run, by hash, and nothing else."""
     styles = " ".join(map(_hash, re.findall(r"<style>(.*?)</style>", html, re.DOTALL))) or "'none'"
     scripts = " ".join(map(_hash, re.findall(r"<script>(.*?)</script>", html, re.DOTALL))) or "'none'"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,7 +39,7 @@ def forest(study: Study, table: ComparisonTable, comparisons: Sequence[Compariso
     """Differences with their intervals, one row a comparison; filled where significant after correction."""
 
     def draw(figure: Any) -> None:
-        axes = _rows(figure, [_pair(c) for c in comparisons])
+        axes = _rows(figure, _pairs(table, comparisons))
         margin = study.design.margin
         if margin is not None:
             axes.axvspan(-margin, margin, color=STAND_IN["band"], linewidth=0)
@@ -62,7 +63,7 @@ def outcomes(table: ComparisonTable, comparisons: Sequence[Comparison]) -> str:
     """Topics won, tied and lost, one bar a comparison."""
 
     def draw(figure: Any) -> None:
-        axes = _rows(figure, [_pair(c) for c in comparisons])
+        axes = _rows(figure, _pairs(table, comparisons))
         for place, one in enumerate(comparisons):
             start = 0
             for role, count in (("win", one.wins), ("tie", one.ties), ("lose", one.losses)):
@@ -84,11 +85,11 @@ def topics(table: ComparisonTable, comparisons: Sequence[Comparison]) -> str:
     lines = -(-len(comparisons) // columns)
 
     def draw(figure: Any) -> None:
-        for place, one in enumerate(comparisons):
+        for place, (one, name) in enumerate(zip(comparisons, _pairs(table, comparisons), strict=True)):
             axes = figure.add_subplot(lines, columns, place + 1)
             _plain(axes)
             _bars(axes, table, one)
-            axes.set_title(f"{_short(one.a)} − {_short(one.b)}", parse_math=False, fontsize=9, color=INK, loc="left")
+            axes.set_title(name, parse_math=False, fontsize=9, color=INK, loc="left")
         figure.subplots_adjust(left=0.0, right=1.15, hspace=0.5, wspace=0.13)
 
     return _svg(draw, 2.1 * lines, f"Differences topic by topic, {title(table)}")
@@ -275,8 +276,15 @@ def _write(axes: Any, x: float, y: float, words: str, **how: Any) -> None:
     axes.text(x, y, words, **how)
 
 
-def _pair(comparison: Comparison) -> str:
-    return f"{_short(comparison.a)} − {_short(comparison.b)}"
+def _pairs(table: ComparisonTable, comparisons: Sequence[Comparison]) -> list[str]:
+    """Names of comparisons; systems that look alike when shortened carry their numbers in the table of systems."""
+    short = {standing.system: _short(standing.system) for standing in table.standings}
+    seen = Counter(short.values())
+    told = {
+        system: name if seen[name] == 1 else f"{number}: {name}"
+        for number, (system, name) in enumerate(short.items(), 1)
+    }
+    return [f"{told[one.a]} − {told[one.b]}" for one in comparisons]
 
 
 def _short(name: str) -> str:
