@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from periti.protocols import Retriever
+from periti.errors import ConfigError
+from periti.protocols import Encoder, Retriever
 
 
 @dataclass(frozen=True)
@@ -20,3 +22,21 @@ class Expert:
     depth: int = 1000
     weight: float = 1.0
     description: str = ""
+
+
+def base_encoder(experts: Sequence[Expert]) -> Encoder:
+    """The encoder whose query vectors a router sees: what the panel's dense experts share, without any adapter.
+
+    Raises:
+        ConfigError: no expert of the panel encodes queries.
+    """
+    for expert in experts:
+        encoder = getattr(expert.retriever, "encoder", None)
+        if isinstance(encoder, Encoder):
+            base = getattr(encoder, "base", encoder)
+            return base if isinstance(base, Encoder) else encoder
+    names = ", ".join(repr(expert.name) for expert in experts) or "none"
+    raise ConfigError(
+        f"the router reads query vectors, but no expert of the panel has an encoder (experts: {names}); "
+        "add a dense expert or choose the constant router"
+    )
