@@ -11,7 +11,9 @@ from importlib import import_module
 from periti import __version__
 from periti.errors import PeritiError
 
-COMMANDS = ("demo", "datasets", "index", "search", "run", "evaluate", "compare", "adjudicate", "serve", "doctor")
+COMMANDS = (
+    "demo", "datasets", "index", "search", "run", "evaluate", "compare", "agree", "adjudicate", "serve", "doctor",
+)  # fmt: skip
 
 DESCRIPTION = "Retrieval and ranking by a panel of domain experts, with evaluation people can trust."
 EPILOG = """examples:
@@ -22,6 +24,7 @@ EPILOG = """examples:
   periti run x --queries scifact --out scifact.run   a TREC run of every query
   periti evaluate --qrels scifact scifact.run        measures with their denominators
   periti compare --qrels scifact a.run b.run         differences, intervals, corrected significance
+  periti agree --qrels a.qrels b.qrels --runs *.run  do other judgements rank the systems alike?
   periti adjudicate simulate --dataset clef-tar-2017 which cheap judgements keep the conclusions?
   periti doctor                                      is everything in place on this machine?
 
