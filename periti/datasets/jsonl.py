@@ -106,6 +106,17 @@ def write_queries(queries: Queries, path: Path | str) -> None:
             stream.write(json_line({"_id": query_id, "text": text}))
 
 
+def write_qrels(qrels: Qrels, path: Path | str) -> None:
+    """Write judgements as JSON lines, whole or not at all.
+
+    Raises:
+        StorageError: writing failed; an older file is untouched.
+    """
+    with whole_file(Path(path)) as stream:
+        for record in qrels.frame.select("query_id", "doc_id", "relevance").iter_rows(named=True):
+            stream.write(json_line(record))
+
+
 def json_line(record: dict[str, Any]) -> bytes:
     """One line of UTF-8 JSON; non-ASCII letters are written as they are."""
     return (json.dumps(record, ensure_ascii=False) + "\n").encode()

@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
+from typing import IO
 
 import polars as pl
 
 from periti.datasets.reading import csv_records
 from periti.datasets.writing import whole_file
-from periti.errors import FormatError, PeritiError
+from periti.errors import FormatError, InputError, PeritiError
 from periti.types import Document, Qrels, Queries, Run
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -96,6 +98,76 @@ def write_table(frame: pl.DataFrame, path: Path | str) -> None:
             frame.write_parquet(stream)
         else:
             stream.write(frame.write_csv().encode())
+
+
+def write_documents(documents: Iterable[Document], path: Path | str) -> int:
+    """Write documents as CSV or Parquet by the name's ending, whole or not at all, streamed; the number written.
+
+    Columns are doc_id, title, text and the metadata of the first document, whose values must be texts.
+
+    Raises:
+        FormatError: the name has another ending.
+        InputError: a document's metadata has other keys than the first one's, a key that is a column's name, or a
+            value that is not a text.
+        StorageError: writing failed; an older file is untouched.
+    """
+    path = Path(path)
+    if not is_table(path):
+        raise FormatError(f"{path}: the ending is none of {', '.join(SUFFIXES)}; choose one")
+    iterator = iter(documents)
+    first = list(islice(iterator, 1))
+    keys = tuple(first[0].metadata) if first else ()
+    reserved = {*DOC_ID, *TEXT, "title"} & set(keys)
+    if reserved:
+        raise InputError(f"{path}: the metadata key {min(reserved)!r} is a column's own name; rename it")
+    schema = dict.fromkeys(("doc_id", "title", "text", *keys), pl.String())
+    count = 0
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        nonlocal count
+        for document in chain(first, iterator):
+            yield _row(document, keys)
+            count += 1
+
+    with whole_file(path) as stream:
+        if path.suffix == ".parquet":
+            _sink_parquet(_frames(rows(), schema), schema, stream)
+        else:
+            stream.write(pl.DataFrame(schema=schema).write_csv().encode())
+            for frame in _frames(rows(), schema):
+                stream.write(frame.write_csv(include_header=False).encode())
+    return count
+
+
+def _row(document: Document, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """The cells of a document: id, title, text, and its metadata in the order of `keys`."""
+    if set(document.metadata) != set(keys):
+        raise InputError(
+            f"document {document.doc_id!r} has metadata {sorted(document.metadata)}, the first one {sorted(keys)}; "
+            "give all the same keys or write JSONL"
+        )
+    values = [document.metadata[key] for key in keys]
+    strange = next((value for value in values if not isinstance(value, str)), None)
+    if strange is not None:
+        raise InputError(
+            f"document {document.doc_id!r} has the metadata value {strange!r}, which is no text; write JSONL"
+        )
+    return (document.doc_id, document.title, document.text, *values)
+
+
+def _frames(rows: Iterator[tuple[str, ...]], schema: dict[str, pl.String]) -> Iterator[pl.DataFrame]:
+    while block := list(islice(rows, BATCH)):
+        yield pl.DataFrame(block, schema=schema, orient="row")
+
+
+def _sink_parquet(frames: Iterator[pl.DataFrame], schema: dict[str, pl.String], stream: IO[bytes]) -> None:
+    """Write frames one by one, by polars' own writer."""
+    from polars.io.plugins import register_io_source
+
+    def source(*_: object) -> Iterator[pl.DataFrame]:
+        return frames
+
+    register_io_source(source, schema=schema).sink_parquet(stream, row_group_size=BATCH)
 
 
 def _records(path: Path) -> Iterator[dict[str, str]]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape, unescape
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import polars as pl
+
 from periti.datasets.reading import begins_with, decoded, read_bytes, tab_pairs
 from periti.datasets.writing import whole_file
-from periti.errors import FormatError
+from periti.errors import FormatError, InputError
+from periti.registry import nearest
 from periti.types import Queries
+
+LAYOUTS = ("xml", "classic", "tsv")
 
 # What a topic calls its short form, in the order of preference.
 SHORT_FIELDS = ("title", "query", "question")
@@ -42,19 +47,59 @@ def read_topics(path: Path | str, *, field: str | None = None) -> Queries:
     return located_queries(found, path)
 
 
-def write_topics(queries: Queries, path: Path | str) -> None:
-    """Write queries as XML topics, whole or not at all.
+def write_topics(queries: Queries, path: Path | str, *, layout: str = "xml") -> None:
+    """Write queries as topics, whole or not at all (packed if the name ends in `.gz`).
+
+    Readers of the layouts "xml" and "classic" make one blank of every run of blanks; "tsv" keeps them.
 
     Raises:
+        InputError: an unknown layout, or an id or text that the layout can not carry.
         StorageError: writing failed; an older file is untouched.
     """
-    with whole_file(Path(path)) as stream:
-        stream.write(b"<topics>\n")
-        for query_id, text in queries.frame.iter_rows():
-            stream.write(
-                f'<topic number="{escape(query_id)}"><query>{escape(text, quote=False)}</query></topic>\n'.encode()
+    if layout not in LAYOUTS:
+        raise InputError(f"no layout {layout!r} of topics; {nearest(layout, LAYOUTS)}")
+    for column, unfit in _UNFIT[layout].items():
+        bad = queries.frame.filter(pl.col(column).str.contains(unfit))
+        if bad.height:
+            raise InputError(
+                f"query {bad['query_id'][0]!r}: its {column} {bad[column][0]!r} holds what {layout} topics can not; "
+                "change it or write JSONL"
             )
-        stream.write(b"</topics>\n")
+    head, topic, foot = _WRITTEN[layout]
+    with whole_file(Path(path)) as stream:
+        stream.write(head)
+        for query_id, text in queries.frame.iter_rows():
+            stream.write(topic(query_id, text).encode())
+        stream.write(foot)
+
+
+# Line ends and tabs part the lines of a TSV file, and "<" at its beginning would be the sign of the other layouts;
+# XML has no control characters, and blanks in an id would not read back.
+_MARKUP = {"query_id": r"[\x00-\x20\ufffe\uffff]", "text": r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"}
+_UNFIT: Mapping[str, Mapping[str, str]] = {
+    "xml": _MARKUP,
+    "classic": _MARKUP,
+    "tsv": {"query_id": r"^[<\s\ufeff]|[\t\n\r]|\s$", "text": r"^\s|\n|\s$"},
+}
+# The labels "Number:" and "Topic:" are always written, so that a text which begins with one reads back whole.
+_WRITTEN: Mapping[str, tuple[bytes, Callable[[str, str], str], bytes]] = {
+    "xml": (
+        b"<topics>\n",
+        lambda query_id, text: (
+            f'<topic number="{escape(query_id)}"><query>{escape(text, quote=False)}</query></topic>\n'
+        ),
+        b"</topics>\n",
+    ),
+    "classic": (
+        b"",
+        lambda query_id, text: (
+            f"<top>\n<num> Number: {escape(query_id, quote=False)}\n"
+            f"<title> Topic: {escape(text, quote=False)}\n</top>\n\n"
+        ),
+        b"",
+    ),
+    "tsv": (b"", lambda query_id, text: f"{query_id}\t{text}\n", b""),
+}
 
 
 def located_queries(found: Iterable[Located], path: Path | str) -> Queries:

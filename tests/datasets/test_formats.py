@@ -73,6 +73,8 @@ def test_json_queries_and_judgements_are_refused_when_repeated(tmp_path: Path) -
     assert jsonl.read_qrels(saved(tmp_path, "r.jsonl", line)).frame.rows() == [("1", "d", 1)]
     with pytest.raises(FormatError, match=r"r\.jsonl:2: the judgement of '1 d' was given before"):
         jsonl.read_qrels(saved(tmp_path, "r.jsonl", line * 2))
+    jsonl.write_qrels(QRELS_OF["test"], tmp_path / "written.jsonl.gz")
+    assert jsonl.read_qrels(tmp_path / "written.jsonl.gz").frame.rows() == QRELS_OF["test"].frame.rows()
     with pytest.raises(FormatError, match=r"r\.jsonl:1: relevance True is not an integer"):
         jsonl.read_qrels(saved(tmp_path, "r.jsonl", line.replace("1}", "true}")))
 
@@ -120,6 +122,41 @@ def test_tables_of_documents_queries_judgements_and_runs_read_back(tmp_path: Pat
     assert tables.read_qrels(path).frame.rows() == [("q", "007", 2)]
     tables.write_table(pl.DataFrame({"query_id": ["q"], "doc_id": ["007"], "score": [0.5]}), path)
     assert tables.read_run(path).frame.rows() == [("q", "007", 0.5, 1)]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
+def test_documents_are_written_as_a_table_in_a_stream_and_read_back(tmp_path: Path, name: str) -> None:
+    documents = [
+        Document("1", 'a "b",\nc \u2028 ', "", {"year": "1999", "by": "x, y"}),
+        Document("NA", "null", "t", {"by": "", "year": ""}),
+        *(Document(f"d{i}", "", f"title {i}", {"year": str(i), "by": "z"}) for i in range(10_000)),
+    ]
+    assert tables.write_documents(iter(documents), tmp_path / name) == 10_002
+    assert list(tables.read_documents(tmp_path / name)) == documents
+    assert tables.write_documents([], tmp_path / f"no-{name}") == 0
+    assert list(tables.read_documents(tmp_path / f"no-{name}")) == []
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+@pytest.mark.parametrize(
+    ("metadata", "sentence"),
+    [
+        ({"year": "1", "by": "x"}, r"document '2' has metadata \['by', 'year'\], the first one \['year'\]"),
+        ({}, r"document '2' has metadata \[\], the first one \['year'\]"),
+        ({"year": 1999}, "document '2' has the metadata value 1999, which is no text; write JSONL"),
+    ],
+)
+def test_documents_that_a_table_can_not_hold_leave_no_table(
+    tmp_path: Path, name: str, metadata: dict[str, object], sentence: str
+) -> None:
+    documents = [Document("1", "a", "", {"year": "1"}), Document("2", "b", "", metadata)]
+    with pytest.raises(InputError, match=sentence):
+        tables.write_documents(documents, tmp_path / name)
+    with pytest.raises(InputError, match="the metadata key 'title' is a column's own name"):
+        tables.write_documents([Document("1", "a", "", {"title": "b"})], tmp_path / name)
+    with pytest.raises(FormatError, match="ending is none of"):
+        tables.write_documents([], tmp_path / "t.xlsx")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cell_longer_than_128_kilobytes_is_read_whole(tmp_path: Path) -> None:

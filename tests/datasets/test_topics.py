@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from periti.datasets.trec import read_topics, write_topics
-from periti.errors import FormatError
+from periti.errors import FormatError, InputError, PeritiError
 from periti.types import Queries
 
 CLASSIC = """
@@ -97,9 +97,47 @@ def test_a_file_of_lines_has_no_fields(tmp_path: Path) -> None:
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp", "Cn"]), min_size=1, max_size=6)
 
 
+@pytest.mark.parametrize("layout", ["xml", "classic", "tsv"])
 @settings(deadline=None, max_examples=50)
-@given(st.dictionaries(WORDS, st.lists(WORDS, min_size=1, max_size=4).map(" ".join), min_size=1, max_size=5))
-def test_any_topics_read_back(tmp_path_factory: pytest.TempPathFactory, pairs: dict[str, str]) -> None:
-    path = tmp_path_factory.mktemp("topics") / "any.xml"
-    write_topics(Queries.from_pairs(pairs.items()), path)
-    assert read_topics(path).frame.rows() == list(pairs.items())
+@given(pairs=st.dictionaries(WORDS, st.lists(WORDS, min_size=1, max_size=4).map(" ".join), min_size=1, max_size=5))
+def test_any_topics_read_back(tmp_path_factory: pytest.TempPathFactory, layout: str, pairs: dict[str, str]) -> None:
+    path = tmp_path_factory.mktemp("topics") / "any"
+    try:
+        write_topics(Queries.from_pairs(pairs.items()), path, layout=layout)
+    except InputError:
+        assert layout == "tsv"
+        assert any(query_id[0] in "<\ufeff" for query_id in pairs)
+    else:
+        assert read_topics(path).frame.rows() == list(pairs.items())
+
+
+def test_each_layout_is_written_as_it_is_known(tmp_path: Path) -> None:
+    queries = Queries.from_pairs([("301", "Topic: a < b & c"), ("q'2", "x")])
+    written = {}
+    for layout in ("classic", "tsv", "xml"):
+        write_topics(queries, tmp_path / layout, layout=layout)
+        written[layout] = (tmp_path / layout).read_text()
+        assert read_topics(tmp_path / layout).frame.rows() == queries.frame.rows()
+    assert written["classic"].startswith("<top>\n<num> Number: 301\n<title> Topic: Topic: a &lt; b &amp; c\n</top>\n")
+    assert written["tsv"] == "301\tTopic: a < b & c\nq'2\tx\n"
+    assert written["xml"].startswith('<topics>\n<topic number="301"><query>Topic: a &lt; b &amp; c</query></topic>\n')
+
+
+@pytest.mark.parametrize(
+    ("layout", "query_id", "text", "sentence"),
+    [
+        ("tsv", "a\tb", "x", r"query 'a\\tb': its query_id 'a\\tb' holds what tsv topics can not"),
+        ("tsv", "<1", "x", "its query_id '<1' holds what tsv"),
+        ("tsv", "1", "two\nlines", "its text 'two.*lines' holds what tsv"),
+        ("xml", "1 2", "x", "its query_id '1 2' holds what xml"),
+        ("xml", "1", "bell \x07", "its text .* holds what xml"),
+        ("classic", "1 2", "x", "its query_id '1 2' holds what classic"),
+        ("tvs", "1", "x", "no layout 'tvs' of topics; did you mean 'tsv'"),
+    ],
+)
+def test_what_a_layout_can_not_carry_is_refused_before_writing(
+    tmp_path: Path, layout: str, query_id: str, text: str, sentence: str
+) -> None:
+    with pytest.raises(PeritiError, match=sentence):
+        write_topics(Queries.from_pairs([(query_id, text)]), tmp_path / "t", layout=layout)
+    assert list(tmp_path.iterdir()) == []
