@@ -1,4 +1,4 @@
-"""Texts to float32 vectors (n, d): the only module that imports sentence_transformers.
+"""A sentence-transformers model to float32 vectors (n, d): the only module that imports sentence_transformers.
 
 Documents are encoded in float32, in batches of one token budget, sorted by length. Queries are encoded in float64 and
 rounded to float32: float32 matrix products depend in their last bits on the shape of the batch and on the number of
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -32,12 +32,20 @@ BATCH_TEXTS = 128
 
 
 @dataclass(frozen=True)
-class _Tokens:
+class Tokens:
     """Token ids of one text, cut to the model's maximum, and how many were cut."""
 
     place: int
     ids: list[int]
     cut: int
+
+
+Forward = Callable[[dict[str, Any], list[int]], Any]
+"""A padded batch and the place of each of its texts to a tensor (b, d)."""
+
+
+def _plain(model: Any) -> Forward:
+    return lambda features, places: model(features)["sentence_embedding"]  # noqa: ARG005  (the signature of Forward)
 
 
 class SentenceEncoder:
@@ -63,30 +71,45 @@ class SentenceEncoder:
 
     def encode_documents(self, texts: Sequence[str]) -> Encoded:
         """Vectors of documents, float32 (n, d), in the order given."""
-        return self._encode(self._model, texts, self._identity.prompts[1])
+        return self._encode(_plain(self._model), texts, self._identity.prompts[1])
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
         """Vectors of queries, float32 (n, d): computed in float64, so equal in any batch."""
-        return self._encode(self._double, texts, self._identity.prompts[0])
+        return self._encode(_plain(self._double), texts, self._identity.prompts[0])
 
     def query_coverage(self, texts: Sequence[str]) -> Coverage:
         """What encoding these queries would cut, without encoding them."""
-        return _coverage(self._tokenise([self._identity.prompts[0] + text for text in texts]))
+        return _coverage(self.tokenise([self._identity.prompts[0] + text for text in texts]))
 
     @cached_property
     def _double(self) -> Any:
         with self._lock:
             return copy.deepcopy(self._model).double().eval()
 
-    def _encode(self, model: Any, texts: Sequence[str], prompt: str) -> Encoded:
+    @property
+    def double(self) -> Any:
+        """The model that encodes queries, in float64; adapters are hung into it (`periti.encoders.panel`)."""
+        return self._double
+
+    @property
+    def model(self) -> Any:
+        """The sentence-transformers model in its own precision; whoever trains takes a copy."""
+        return self._model
+
+    def encode_queries_by(self, texts: Sequence[str], forward: Forward) -> Encoded:
+        """Vectors of queries, float32 (n, d), by another forward pass over the same batches and checks."""
+        return self._encode(forward, texts, self._identity.prompts[0])
+
+    def _encode(self, forward: Forward, texts: Sequence[str], prompt: str) -> Encoded:
         import torch
 
         vectors = np.empty((len(texts), self._identity.dimension), dtype=np.float32)
-        tokens = self._tokenise([prompt + text for text in texts])
+        tokens = self.tokenise([prompt + text for text in texts])
         with torch.inference_mode():
-            for batch in _batches(tokens):
-                output = model(self._features(batch))["sentence_embedding"]
-                vectors[[t.place for t in batch]] = output.to(device="cpu", dtype=torch.float32).numpy()
+            for batch in batches(tokens):
+                places = [t.place for t in batch]
+                output = forward(self.features(batch), places)
+                vectors[places] = output.to(device="cpu", dtype=torch.float32).numpy()
         if not np.isfinite(vectors).all():
             place = int(np.argwhere(~np.isfinite(vectors))[0][0])
             raise EncoderError(
@@ -95,7 +118,7 @@ class SentenceEncoder:
             )
         return Encoded(vectors, _coverage(tokens))
 
-    def _tokenise(self, texts: list[str]) -> list[_Tokens]:
+    def tokenise(self, texts: list[str]) -> list[Tokens]:
         """Token ids with special tokens, cut so that the closing special token stays."""
         if not texts:
             return []
@@ -106,22 +129,23 @@ class SentenceEncoder:
             short = tokenizer([texts[p] for p in over], truncation=True, max_length=limit)["input_ids"] if over else []
         cut = dict(zip(over, short, strict=True))
         return [
-            _Tokens(place, cut.get(place, ids), len(ids) - len(cut.get(place, ids))) for place, ids in enumerate(whole)
+            Tokens(place, cut.get(place, ids), len(ids) - len(cut.get(place, ids))) for place, ids in enumerate(whole)
         ]
 
-    def _features(self, batch: list[_Tokens]) -> dict[str, Any]:
+    def features(self, batch: Sequence[Tokens]) -> dict[str, Any]:
+        """A padded batch on the model's device, as the model takes it."""
         padded = self._model.tokenizer.pad({"input_ids": [t.ids for t in batch]}, return_tensors="pt")
         return {name: tensor.to(self._model.device) for name, tensor in padded.items()}
 
 
-def _coverage(tokens: list[_Tokens]) -> Coverage:
+def _coverage(tokens: list[Tokens]) -> Coverage:
     cut = [t.cut for t in tokens if t.cut]
     return Coverage(len(tokens), sum(len(t.ids) + t.cut for t in tokens), len(cut), sum(cut))
 
 
-def _batches(tokens: list[_Tokens]) -> Iterator[list[_Tokens]]:
+def batches(tokens: Sequence[Tokens]) -> Iterator[list[Tokens]]:
     """Batches of similar length, longest first, each within the token budget when padded."""
-    batch: list[_Tokens] = []
+    batch: list[Tokens] = []
     for item in sorted(tokens, key=lambda t: (-len(t.ids), t.place)):
         longest = len(batch[0].ids) if batch else 0
         if batch and (len(batch) == BATCH_TEXTS or longest * (len(batch) + 1) > BATCH_TOKENS):
@@ -227,8 +251,11 @@ def _weights_digest(model: Any) -> str:
 __all__ = [
     "MINILM",
     "MINILM_SHA256",
+    "Forward",
     "SentenceEncoder",
+    "Tokens",
     "Vectors",
+    "batches",
     "load_sentence_transformer",
     "minilm",
     "minilm_path",

