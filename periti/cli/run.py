@@ -40,9 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
     from periti.batches import search_all_noted
     from periti.datasets.references import open_queries
     from periti.datasets.trec import write_run
+    from periti.datasets.writing import check_writable
     from periti.pipeline import open_pipeline
     from periti.progress import Terminal
 
+    check_writable(arguments.out)
     queries = open_queries(arguments.queries)
     pipeline = open_pipeline(arguments.config)
     if arguments.experts:

@@ -43,11 +43,13 @@ class Dataset:
         facts: the catalog's entry.
         source: the loader.
         folder: where its files lie; None where there is no folder of files.
+        asserted: whether reading raises where a count is not the catalog's; `checks` counts for itself.
     """
 
     facts: Facts
     source: Source
     folder: Path | None = None
+    asserted: bool = True
 
     @property
     def name(self) -> str:
@@ -64,9 +66,14 @@ class Dataset:
 
         Raises:
             FormatError: a file is missing or can not be read; names file and line.
+            DatasetError: at the end, if there were more or fewer than the catalog states.
         """
+        count = 0
         with self._as_laid_out():
-            yield from self.source.documents()
+            for document in self.source.documents():
+                yield document
+                count += 1
+        self._assert("documents", count, self.facts.documents)
 
     def queries(self, split: str | None = None) -> Queries:
         """The queries of a split (None: the default one) in the collection's order.
@@ -74,10 +81,13 @@ class Dataset:
         Raises:
             UnknownName: there is no such split.
             FormatError: a file is missing or can not be read; names file and line.
+            DatasetError: there are more or fewer than the catalog states.
         """
         name = self._known(split)
         with self._as_laid_out():
-            return self.source.queries(name)
+            queries = self.source.queries(name)
+        self._assert(f"queries in split {name!r}", len(queries), self.facts.splits[name].queries)
+        return queries
 
     def qrels(self, split: str | None = None) -> Qrels:
         """The judgements of a split (None: the default one); the grades' meaning is in `facts.grades`.
@@ -85,10 +95,21 @@ class Dataset:
         Raises:
             UnknownName: there is no such split.
             FormatError: a file is missing or can not be read; names file and line.
+            DatasetError: there are more or fewer than the catalog states.
         """
         name = self._known(split)
         with self._as_laid_out():
-            return Qrels(self.source.qrels(name).frame, f"{self.name}:{name}")
+            frame = self.source.qrels(name).frame
+        self._assert(f"judgements in split {name!r}", frame.height, self.facts.splits[name].qrels)
+        return Qrels(frame, f"{self.name}:{name}")
+
+    def _assert(self, what: str, found: int, stated: int | None) -> None:
+        """A file cut short, or of another release, is told when it is read, not by odd results."""
+        if self.asserted and stated is not None and found != stated:
+            raise DatasetError(
+                f"dataset {self.name!r}: {found:,} {what}, the catalog states {stated:,}; "
+                f"run periti datasets check {self.name}"
+            )
 
     @contextmanager
     def _as_laid_out(self) -> Iterator[None]:

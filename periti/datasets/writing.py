@@ -41,6 +41,17 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         temporary.unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Whether `whole_file` could begin there, asked before the work whose result it shall hold.
+
+    Raises:
+        StorageError: the folder is not there or may not be written to.
+    """
+    handle, name = _temporary_file(path)
+    os.close(handle)
+    Path(name).unlink()
+
+
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """A temporary folder that becomes `path` only when the block ends well.
@@ -69,6 +80,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def _temporary_file(path: Path) -> tuple[int, str]:
+    if not path.parent.is_dir():
+        raise StorageError(f"{path}: can not be written, since {path.parent} is not a folder; make it first")
     try:
         return tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:

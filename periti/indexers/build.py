@@ -113,12 +113,15 @@ def _build_dense(docstore: Docstore, folder: Path, config: BuildConfig, progress
     if config.dense is None:
         raise ConfigError("the dense index is switched off")
     encoder = load_encoder(config.encoder)
+    texts = len(docstore) - int(docstore.manifest.facts["empty_documents"])
+    if not texts:
+        raise InputError("no document has a text to encode; build without the dense index")
+    # Encoding takes hours where this takes no time: what can not be built is told first.
+    dense.empty_faiss(config.dense, dimension=encoder.identity.dimension, documents=texts)
     progress.start("encoding documents", len(docstore))
     cosine = config.dense.metric == "cosine"
     encoded = encode_corpus(docstore, encoder, folder / "encoded.f32", cosine=cosine, progress=progress)
     progress.finish()
-    if not len(encoded.rows):
-        raise InputError("no document has a text to encode; build without the dense index")
     size = {"dimension": encoded.dimension, "documents": len(encoded.rows)}
     index = dense.build_faiss(encoded.blocks(), config.dense, **size)
     dense.write_dense(index, encoded.rows, folder)

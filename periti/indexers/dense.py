@@ -89,6 +89,22 @@ def factory_string(config: DenseConfig, dimension: int, documents: int) -> str:
     return f"IVF{lists},PQ{quantisers}x4fs,RFlat"
 
 
+def empty_faiss(config: DenseConfig, *, dimension: int, documents: int) -> Any:
+    """The FAISS index of a configuration, without vectors: a quick way to learn that it can not be built.
+
+    Raises:
+        ConfigError: the factory string is not one FAISS knows, or there are too few documents for the preset.
+    """
+    faiss = engine()
+    spec = factory_string(config, dimension, documents)
+    try:
+        return faiss.index_factory(dimension, spec, faiss.METRIC_INNER_PRODUCT)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"dense index: FAISS does not know the factory string {spec!r} in {dimension} dimensions"
+        ) from error
+
+
 def build_faiss(blocks: Iterator[Vectors], config: DenseConfig, *, dimension: int, documents: int) -> Any:
     """A trained FAISS index of all blocks of vectors; training takes at most the first 200,000.
 
@@ -101,14 +117,8 @@ def build_faiss(blocks: Iterator[Vectors], config: DenseConfig, *, dimension: in
     Raises:
         ConfigError: the factory string is not one FAISS knows, or there are too few vectors to train it.
     """
-    faiss = engine()
     spec = factory_string(config, dimension, documents)
-    try:
-        index = faiss.index_factory(dimension, spec, faiss.METRIC_INNER_PRODUCT)
-    except RuntimeError as error:
-        raise ConfigError(
-            f"dense index: FAISS does not know the factory string {spec!r} in {dimension} dimensions"
-        ) from error
+    index = empty_faiss(config, dimension=dimension, documents=documents)
     _tune(index, config)
     waiting: list[Vectors] = []
     held = 0

@@ -27,7 +27,7 @@ class Few:
     """The first documents of the demo collection: enough to build, quick to encode."""
 
     whole: Dataset
-    count: int = 3
+    count: int
 
     def documents(self) -> Iterator[Document]:
         for document, _ in zip(self.whole.documents(), range(self.count), strict=False):
@@ -40,10 +40,15 @@ class Few:
         return self.whole.qrels(split)
 
 
+def first(count: int) -> Dataset:
+    """The demo collection as if it had so many documents."""
+    whole = load_dataset("demo")
+    return replace(whole, source=Few(whole, count), facts=replace(whole.facts, documents=count))
+
+
 @pytest.fixture
 def few() -> Dataset:
-    whole = load_dataset("demo")
-    return replace(whole, source=Few(whole))
+    return first(3)
 
 
 def built(folder: Path) -> int:
@@ -97,7 +102,7 @@ def test_indexes_of_other_texts_are_built_again(
 ) -> None:
     folder = tmp_path / "demo"
     ready_pipeline(few, folder, disposable=False)
-    more = replace(few, source=Few(load_dataset("demo"), 4))
+    more = first(4)
     assert corpus_digest(more) != corpus_digest(few)
     assert len(ready_pipeline(more, folder, disposable=False).corpus) == 4
     assert f"{folder} was built from other texts" in capsys.readouterr().err

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import periti.datasets
 from periti.datasets import CATALOG, load_dataset, names
-from periti.datasets.catalog import as_json
-from periti.datasets.dataset import data_folder
+from periti.datasets.beir import BeirFolder
+from periti.datasets.catalog import SplitFacts, as_json
+from periti.datasets.dataset import Dataset, data_folder
 from periti.errors import DatasetError, UnknownName
 
 
@@ -95,6 +98,27 @@ def test_files_of_another_layout_are_named_not_crashed_on(tmp_path: Path) -> Non
     dataset = load_dataset("stard-relevant-statutes", data=tmp_path)
     with pytest.raises(DatasetError, match="not laid out as expected \\(KeyError: 'text'\\)"):
         list(dataset.documents())
+
+
+def test_counts_that_are_not_the_catalogs_are_told_when_read(tmp_path: Path) -> None:
+    original = load_dataset("demo")
+    assert original.folder is not None
+    shutil.copytree(original.folder, tmp_path / "demo")
+    demo = Dataset(original.facts, BeirFolder(tmp_path / "demo"), tmp_path / "demo")
+    for name in ("corpus.jsonl", "qrels/dev.tsv"):
+        path = tmp_path / "demo" / name
+        path.write_text("".join(path.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8")
+
+    documents = demo.documents()
+    assert len([next(documents) for _ in range(329)]) == 329
+    with pytest.raises(DatasetError, match=r"'demo': 329 documents, the catalog states 330; run periti datasets check"):
+        next(documents)
+    with pytest.raises(DatasetError, match="'demo': 233 judgements in split 'dev', the catalog states 234"):
+        demo.qrels("dev")
+    assert len(demo.queries("test")) == 48
+    fewer = replace(original.facts, splits={"test": SplitFacts(queries=47)})
+    with pytest.raises(DatasetError, match="'demo': 48 queries in split 'test', the catalog states 47"):
+        replace(demo, facts=fewer).queries("test")
 
 
 def test_the_demo_ships_with_the_package_and_each_call_starts_anew() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from periti.datasets.writing import whole_file, whole_folder
+from periti.datasets.writing import check_writable, whole_file, whole_folder
 from periti.errors import InputError, StorageError
 
 FULL_DISK = """
@@ -72,3 +72,13 @@ def test_a_place_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="writing failed"), whole_folder(tmp_path / "file" / "folder"):
         pass
+
+
+def test_a_place_can_be_tried_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"old")
+    check_writable(tmp_path / "old")
+    check_writable(tmp_path / "new")
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("old", b"old")]
+    for place in (tmp_path / "absent" / "new", tmp_path / "old" / "new"):
+        with pytest.raises(StorageError, match=r"new: can not be written, since .* is not a folder; make it first"):
+            check_writable(place)

@@ -15,6 +15,7 @@ from periti.indexers.dense import DenseConfig
 from periti.indexers.encoding import EncoderSource
 from periti.indexers.lexical import LexicalConfig
 from periti.pipeline import open_pipeline
+from periti.progress import Silent
 from periti.types import Document, Queries
 from tests.tiny import DOCUMENTS, QUERIES, Tiny
 
@@ -90,6 +91,40 @@ def test_a_corpus_without_any_text_can_not_be_encoded(tmp_path: Path, bert: Path
 
     with pytest.raises(InputError, match="no document has a text to encode"):
         build_collection([Document("a", "")], tmp_path / "c", BuildConfig(name="x", lexical=None, encoder=source))
+    assert list(tmp_path.iterdir()) == []
+
+
+class Written(Silent):
+    """Keeps the names of the steps."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def start(self, label: str, total: int | None) -> None:  # noqa: ARG002
+        self.steps.append(label)
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        (DenseConfig(preset="ivf-fastscan"), "ivf-fastscan needs at least 1,000 documents to train on, found 23"),
+        (DenseConfig(factory="IVFnonsense"), "FAISS does not know the factory string 'IVFnonsense' in 16 dimensions"),
+    ],
+)
+def test_vectors_that_can_not_be_indexed_are_told_of_before_anything_is_encoded(
+    tmp_path: Path, bert: Path, config: DenseConfig, sentence: str
+) -> None:
+    source = EncoderSource("sentence-transformers", {"model": str(bert)})
+    written = Written()
+
+    with pytest.raises(ConfigError, match=sentence):
+        build_collection(
+            DOCUMENTS,
+            tmp_path / "c",
+            BuildConfig(name="c", lexical=None, dense=config, encoder=source),
+            progress=written,
+        )
+    assert written.steps == ["reading documents"]
     assert list(tmp_path.iterdir()) == []
 
 
