@@ -11,7 +11,6 @@ from periti.errors import InputError
 
 if TYPE_CHECKING:
     from periti.evaluation.adjudication.log import Log
-    from periti.evaluation.adjudication.pool import Pool
     from periti.evaluation.adjudication.session import Session, Terms
     from periti.types import Run
 
@@ -19,6 +18,7 @@ EPILOG = """examples:
   periti adjudicate simulate --dataset clef-tar-2017 --budget 0.1 --seeds 5 --json
   periti adjudicate simulate --dataset trec-covid-round1 --budget 0.05 0.1 0.25 --methods depth mtf hedge ts-ns
   periti adjudicate simulate --runs *.run --qrels qrels.txt --measure nDCG@10 --mode per_topic_fixed --budget 50
+  periti adjudicate simulate --dataset clef-tar-2017 --leave-out --html judging.html --curves curves.csv
   periti adjudicate next --log judging.db --runs *.run --queries topics.xml --assessor ada
   periti adjudicate record --log judging.db --query 12 --doc PMC4011 --grade 2 --assessor ada
   periti adjudicate undo --log judging.db --assessor ada
@@ -67,34 +67,10 @@ def _part(parts: Any, name: str, text: str) -> argparse.ArgumentParser:
 
 
 def _add_simulate(parts: Any) -> None:
+    from periti.cli.simulate import add_options, simulate_judging
+
     part = _part(parts, "simulate", "what would cheap judgements have shown?")
-    part.add_argument("--dataset", metavar="NAME", help="clef-tar-2017 or trec-covid-round1, from PERITI_DATA")
-    part.add_argument("--runs", nargs="+", metavar="RUN", help="run files, two or more")
-    part.add_argument("--qrels", metavar="FILE|DATASET", help="the true judgements")
-    part.add_argument("--order", choices=("score", "file"), default="score", help="rank runs by score or line")
-    part.add_argument("--budget", nargs="+", type=float, default=[0.05, 0.1, 0.25], metavar="B")
-    part.add_argument(
-        "--mode",
-        choices=("per_topic_share", "per_topic_fixed", "global"),
-        default="per_topic_share",
-        help="budgets are shares of every query's pool, documents a query, or one sum that the method divides",
-    )
-    part.add_argument("--methods", nargs="+", metavar="METHOD", help="default: all")
-    part.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds 0 to N - 1; default 5")
-    part.add_argument("--measure", metavar="MEASURE", help="default: the data set's, else AP")
-    part.add_argument("--min-rel", type=int, metavar="N", help="lowest relevant grade where the measure has no rel=")
-    part.add_argument("--tests", nargs="+", default=["t+holm", "hsd"], metavar="TEST", help="t+holm, t+bh, hsd")
-    part.add_argument("--alpha", type=float, default=0.05)
-    part.add_argument("--depth", type=int, default=100, metavar="K", help="documents of each run in the pool")
-    part.add_argument(
-        "--unjudged",
-        choices=("nonrelevant", "leave-out"),
-        help="pooled documents without a true judgement; default: nonrelevant, for trec-covid-round1 leave-out",
-    )
-    part.add_argument("--replicates", type=int, default=200, metavar="N", help="bootstrap draws for intervals; 0: none")
-    form = part.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print JSON, unrounded")
-    form.add_argument("--markdown", action="store_true", help="print Markdown")
+    add_options(part)
     part.set_defaults(run=simulate_judging)
 
 
@@ -167,55 +143,6 @@ def _add_page(parts: Any) -> None:
     _add_terms(part)
     add_page_options(part)
     part.set_defaults(run=serve_judging)
-
-
-def simulate_judging(arguments: argparse.Namespace) -> int:
-    """Simulate and print."""
-    from periti.evaluation import parse
-    from periti.evaluation.adjudication import report
-    from periti.evaluation.adjudication.methods import METHODS
-    from periti.evaluation.adjudication.orders import Budget
-    from periti.evaluation.adjudication.simulate import Design, simulate
-    from periti.evaluation.adjudication.summary import summarise
-
-    if arguments.seeds < 1:
-        raise InputError(f"--seeds is {arguments.seeds}; give how many, 1 or more")
-    design = Design(
-        methods=tuple(arguments.methods or METHODS),
-        budgets=tuple(Budget(amount, arguments.mode) for amount in arguments.budget),
-        seeds=tuple(range(arguments.seeds)),
-        tests=tuple(arguments.tests),
-        alpha=arguments.alpha,
-    )
-    pool, default, notes = _simulated_pool(arguments)
-    measure = parse([arguments.measure or default], arguments.min_rel)[0]
-    summary = summarise(simulate(pool, measure, design), replicates=arguments.replicates)
-    if arguments.json:
-        print(report.as_json(summary, {"notes": list(notes)}))
-    else:
-        print((report.markdown if arguments.markdown else report.text)(summary), end="")
-        for note in notes:
-            print(f"* {note}" if arguments.markdown else note)
-    return 0
-
-
-def _simulated_pool(arguments: argparse.Namespace) -> tuple[Pool, str, tuple[str, ...]]:
-    """The pool, the measure that its study takes, and what is to be said of the runs."""
-    from periti.cli.runs import read_runs
-    from periti.cli.studies import open_study
-    from periti.datasets.references import open_qrels
-    from periti.evaluation.adjudication.pool import build_pool
-
-    if arguments.dataset is not None:
-        if arguments.runs or arguments.qrels:
-            raise InputError("--dataset brings its runs and judgements; leave --runs and --qrels out")
-        study = open_study(arguments.dataset)
-        pool = build_pool(study.runs, study.qrels, depth=arguments.depth, unjudged=arguments.unjudged or study.unjudged)
-        return pool, study.measure, study.notes
-    if not arguments.runs or arguments.qrels is None:
-        raise InputError("nothing to simulate; give --dataset, or --runs and --qrels")
-    runs, qrels = read_runs(arguments.runs, arguments.order), open_qrels(arguments.qrels)
-    return build_pool(runs, qrels, depth=arguments.depth, unjudged=arguments.unjudged or "nonrelevant"), "AP", ()
 
 
 def hand_out(arguments: argparse.Namespace) -> int:

@@ -1,19 +1,25 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import shlex
 import sys
+from html import unescape
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from periti.cli import adjudicate
+from periti.cli import adjudicate, compare
 from periti.cli.studies import open_study
 from periti.datasets.trec import read_qrels, write_qrels, write_run
 from periti.errors import DatasetError, PeritiError, UnknownName
 from periti.evaluation import parse
+from periti.evaluation.adjudication.left_out import leave_out
+from periti.evaluation.adjudication.orders import Budget
 from periti.evaluation.adjudication.pool import build_pool
+from periti.evaluation.adjudication.scoring import Scorer
 from periti.evaluation.adjudication.simulate import Design, Simulation, simulate
 from periti.evaluation.adjudication.summary import summarise
 from tests.evaluation.adjudication.toy import toy_qrels, toy_runs
@@ -207,3 +213,69 @@ def test_trec_covid_has_143_runs_and_only_judged_documents(shared_data: Path) ->
     study = open_study("trec-covid-round1", shared_data)
     pool = build_pool(study.runs, study.qrels, unjudged=study.unjudged)
     assert (len(pool.systems), len(pool.topics), len(pool)) == (143, 30, 8_519)
+
+
+@pytest.mark.usefixtures("files")
+def test_a_simulation_writes_its_curves_and_a_page(capsys: pytest.CaptureFixture[str]) -> None:
+    line = f"{SIMULATE} --budget .5 1 --methods depth mtf --seeds 2"
+    data = json.loads(printed(capsys, f"{line} --json --html page.html --curves curves.csv"))
+    frame = pl.read_csv("curves.csv")
+    assert frame.columns == ["quantity", "budget", "method", "value", "low", "high"]
+    # Every number of the file is one of the JSON: recall of the test, and tau.
+    rows = {(row["budget"], row["method"], row["test"]): row for row in data["rows"]}
+    kept = frame.filter(pl.col("quantity") == "relevant documents found")
+    assert {(b, m): v for _, b, m, v, *_ in kept.iter_rows()} == {
+        (b, m): rows[b, m, "t+holm"]["relevant"]["mean"] for b in (0.5, 1.0) for m in ("depth", "mtf")
+    }
+    taus = frame.filter((pl.col("quantity") == "Kendall's τ-b") & (pl.col("budget") == 1.0))
+    # All judged: low is gold.
+    assert taus["value"].to_list() == [1.0, 1.0]
+    source = Path("page.html").read_text(encoding="utf-8")
+    assert source.startswith("<!doctype html>")
+    assert "<svg" in source
+    assert "Kendall's τ-b" in unescape(source)
+    assert hashlib.sha256(Path("toy.qrels").read_bytes()).hexdigest() in source
+    assert "http" not in source.replace("http-equiv", "").replace("http://www.w3.org", "")
+    printed(capsys, f"{line} --curves curves.parquet")
+    assert pl.read_parquet("curves.parquet").select("method", "value").equals(frame.select("method", "value"))
+
+
+@pytest.mark.usefixtures("files")
+def test_a_simulations_curves_can_be_drawn_by_compare(capsys: pytest.CaptureFixture[str]) -> None:
+    printed(capsys, f"{SIMULATE} --budget .5 1 --methods depth mtf --seeds 2 --curves curves.csv")
+    parser = argparse.ArgumentParser()
+    compare.add_parser(parser.add_subparsers())
+    files = ["A.run", "B.run", "C.run", "--qrels", "toy.qrels", "--html", "r.html", "--curves", "curves.csv"]
+    parsed = parser.parse_args(["compare", "--bootstrap", "0", *files])
+    assert parsed.run(parsed) == 0
+    assert "Cheap judgements" in Path("r.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("files")
+def test_a_simulation_tells_the_bias_of_runs_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    line = f"{SIMULATE} --budget .5 --methods depth --seeds 1 --leave-out"
+    (one,) = json.loads(printed(capsys, f"{line} --json"))["left_out"]
+    runs, judged = toy_runs(), toy_qrels()
+    pool = build_pool(runs, judged, depth=4)
+    (expected,) = leave_out(Scorer(pool, parse(["AP"])[0]), ("depth",), budget=Budget(0.5))
+    assert one["mean_change"] == expected.mean_change
+    assert one["change"] == dict(zip("ABC", expected.change.tolist(), strict=True))
+    assert printed(capsys, line).startswith("every run in turn outside the pool")
+    assert "| depth | 50 % |" in printed(capsys, f"{line} --markdown --html page.html")
+    assert "Runs outside the pool" in Path("page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    ("files_asked", "sentence"),
+    [
+        ("--curves curves.txt", "curves are written as .csv or .parquet"),
+        ("--html none/page.html", "its folder does not exist"),
+        ("--curves none/c.csv", "its folder does not exist"),
+        ("--leave-out --mode global", "needs a budget per query"),
+    ],
+)
+def test_a_file_that_can_not_be_written_is_told_before_the_work(
+    capsys: pytest.CaptureFixture[str], files_asked: str, sentence: str
+) -> None:
+    assert sentence in refused(capsys, f"{SIMULATE} --budget .5 --methods depth {files_asked}")

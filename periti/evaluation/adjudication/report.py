@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from periti.evaluation.adjudication.left_out import LeftOut
 from periti.evaluation.adjudication.orders import Budget
 from periti.evaluation.adjudication.summary import Row, Spread, Summary
 
@@ -25,14 +26,14 @@ def as_json(summary: Summary, more: dict[str, Any] | None = None) -> str:
 
 def text(summary: Summary) -> str:
     """For a terminal."""
-    parts = [f"{title}\n{_aligned(rows)}" for title, rows in _tables(summary)]
+    parts = [f"{title}\n{_aligned(rows)}" for title, rows in tables(summary)]
     return "\n".join([*parts, *(f"{line}" for line in notes(summary)), ""])
 
 
 def markdown(summary: Summary, *, heading: str = "###") -> str:
     """For a page."""
     parts = []
-    for title, rows in _tables(summary):
+    for title, rows in tables(summary):
         rule = ["---", *["---:"] * (len(rows[0]) - 1)]
         lines = "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], rule, *rows[1:]))
         parts.append(f"{heading} {title}\n\n{lines}\n")
@@ -70,7 +71,7 @@ def best(rows: Sequence[Row], name: str) -> tuple[str, ...]:
     return tuple(row.method for row in rows if row.values[name].mean == highest)
 
 
-def _tables(summary: Summary) -> list[tuple[str, list[list[str]]]]:
+def tables(summary: Summary) -> list[tuple[str, list[list[str]]]]:
     """A title and rows of cells, the header first, for every test and budget."""
     cells: dict[tuple[str, Budget], list[Row]] = {}
     for row in summary.rows:
@@ -81,6 +82,44 @@ def _tables(summary: Summary) -> list[tuple[str, list[list[str]]]]:
         title = f"{budget} judged ({rows[0].judged:.0f} documents), {test}, {gold} significant pairs in gold"
         found.append((title, [list(HEADER), *(_cells(row) for row in rows)]))
     return found
+
+
+def left_out_rows(left_out: Sequence[LeftOut]) -> list[list[str]]:
+    """Cells of what runs lose that are not pooled, the header first."""
+    head = ["method", "budget", "mean change", "largest loss", "deepest fall in places"]
+    rows = [
+        [one.method, str(one.budget), f"{one.mean_change:+.4f}", f"{one.worst_change:+.4f}", str(one.most_places)]
+        for one in left_out
+    ]
+    return [head, *rows]
+
+
+def left_out_text(left_out: Sequence[LeftOut], *, markdown: bool = False) -> str:
+    """The same as a table for a terminal or a page; empty if nothing was left out."""
+    if not left_out:
+        return ""
+    title = "every run in turn outside the pool: its score then, less its score when it helps to choose"
+    rows = left_out_rows(left_out)
+    if not markdown:
+        return f"{title}\n{_aligned(rows)}\n"
+    rule = ["---", "---:", "---:", "---:", "---:"]
+    return f"### {title}\n\n" + "\n".join("| " + " | ".join(row) + " |" for row in (rows[0], rule, *rows[1:])) + "\n\n"
+
+
+def left_out_data(left_out: Sequence[LeftOut], systems: Sequence[str]) -> list[dict[str, Any]]:
+    """The same for JSON, unrounded, with every run's change."""
+    return [
+        {
+            "method": one.method,
+            "budget": one.budget.amount,
+            "mean_change": one.mean_change,
+            "worst_change": one.worst_change,
+            "most_places": one.most_places,
+            "change": dict(zip(systems, one.change.tolist(), strict=True)),
+            "places": dict(zip(systems, one.places.tolist(), strict=True)),
+        }
+        for one in left_out
+    ]
 
 
 def _cells(row: Row) -> list[str]:

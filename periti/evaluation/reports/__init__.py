@@ -5,12 +5,13 @@
 
 `page`, `sections` and `markup` make the page, `figures` draws (the only module that knows Matplotlib) in the colours
 of `palette`, `excerpt` decides what is drawn of many comparisons, `superscripts` what stands beside a mean, `typeset`
-and `frames` are LaTeX and Parquet, `provenance` is the footer.
+and `frames` are LaTeX and Parquet, `provenance` is the footer. `judging` is the page of a simulation of cheap judging.
 """
 
 from periti.evaluation.reports.frames import frames, parquet
+from periti.evaluation.reports.judging import judging_html
 from periti.evaluation.reports.page import html
 from periti.evaluation.reports.provenance import Provenance
 from periti.evaluation.reports.typeset import latex
 
-__all__ = ["Provenance", "frames", "html", "latex", "parquet"]
+__all__ = ["Provenance", "frames", "html", "judging_html", "latex", "parquet"]

@@ -29,6 +29,8 @@ NAMED = 45
 """Systems that a heat map names; more are numbered."""
 NUMBERED = 14
 """Systems whose cells a heat map has room to write in."""
+TICKED = 8
+"""Budgets up to which the axis names each of them."""
 
 INK, SOFT, RULE = STAND_IN["ink"], STAND_IN["soft"], STAND_IN["rule"]
 _MARKERS = "osD^vPX*"
@@ -224,8 +226,13 @@ def curves(frame: pl.DataFrame, quantity: str) -> str:
         axes = figure.add_subplot()
         _plain(axes)
         axes.grid(axis="y", color=RULE, linewidth=0.8)
+        budgets = frame["budget"].unique().sort().to_numpy()
         for name in order:
             _curve(axes, name, by_method[name], colour[name])
+            if {"low", "high"} <= set(frame.columns):
+                _spread(axes, by_method[name], colour[name], _aside(budgets, colour[name], len(colour)))
+        if len(budgets) <= TICKED:
+            axes.set_xticks(budgets, [f"{budget:g}" for budget in budgets])
         axes.set_xlabel("budget")
         axes.set_ylabel(quantity, parse_math=False)
         key = axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, labelcolor=INK, fontsize=9)
@@ -240,12 +247,25 @@ def _curve(axes: Any, name: str, part: pl.DataFrame, number: int) -> None:
     """One method's line, told apart by colour, dash and marker."""
     colour = STAND_IN[f"c{number % 8}"]
     budgets = part["budget"].to_numpy()
-    if {"low", "high"} <= set(part.columns):
-        axes.vlines(budgets, part["low"].to_numpy(), part["high"].to_numpy(), color=colour, linewidth=1)
     axes.plot(
         budgets, part["value"].to_numpy(), color=colour, linestyle=_DASHES[number // 8 % len(_DASHES)], linewidth=1.6,
         marker=_MARKERS[(number + 3 * (number // 8)) % 8], markersize=4.5, label=" " + _short(name),
     )  # fmt: skip
+
+
+def _spread(axes: Any, part: pl.DataFrame, number: int, aside: float) -> None:
+    """One method's intervals, a little beside its points so that those of several methods do not hide each other."""
+    known = part.drop_nulls(["low", "high"])
+    if known.height:
+        places = known["budget"].to_numpy() + aside
+        ends = known["low"].to_numpy(), known["high"].to_numpy()
+        axes.vlines(places, *ends, color=STAND_IN[f"c{number % 8}"], linewidth=1, alpha=0.7)
+
+
+def _aside(budgets: np.ndarray[Any, np.dtype[Any]], number: int, count: int) -> float:
+    """How far beside its point a method's interval stands: all of them span a part of the narrowest step."""
+    step = float(np.diff(budgets).min()) if len(budgets) > 1 else float(budgets[0])
+    return 0.4 * step * (number - (count - 1) / 2.0) / max(count, 1)
 
 
 def _rows(figure: Any, names: Sequence[str]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 
 import polars as pl
@@ -43,6 +44,11 @@ def html(
         ),
         _footer(study, provenance or Provenance()),
     ]
+    return whole(heading, body)
+
+
+def whole(heading: str, body: Sequence[str]) -> str:
+    """A document of these parts with its style inside, which may do nothing but show itself."""
     style = files("periti.evaluation.reports").joinpath("page.css").read_text(encoding="utf-8")
     head = (
         '<meta charset="utf-8">'

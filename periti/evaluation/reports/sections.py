@@ -200,7 +200,8 @@ def adjudication(frame: pl.DataFrame) -> Html:
     parts: list[str] = [element("h2", "Cheap judgements", id="adjudication")]
     for (quantity,), part in frame.group_by("quantity", maintain_order=True):
         caption = f"{quantity} by the budget of judgements, a line a method"
-        spread = "; upright lines from low to high." if {"low", "high"} <= set(part.columns) else "."
+        known = {"low", "high"} <= set(part.columns) and part["low"].is_not_null().any()
+        spread = "; upright lines beside the points from low to high." if known else "."
         parts.append(_figure(figures.curves(part, str(quantity)), caption + spread))
         parts.append(_curve_table(part, str(quantity)))
     return element("section", *parts)
