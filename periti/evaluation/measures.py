@@ -226,7 +226,7 @@ def _from_engine(parsed: Any, name: str) -> Measure:
     if family == "Judged":
         family, shown = "judged", shown.replace("Judged", "judged")
     if family not in DEFINITIONS:
-        _require_engine(parsed, name)
+        require_engine(parsed, name)
     rel = parameters.get("rel")
     return Measure(shown, family, MappingProxyType(parameters), rel if isinstance(rel, int) else 1, parsed)
 
@@ -266,7 +266,7 @@ def _has_engine(measure: Measure) -> bool:
     return any(e.supports(measure.engine) and e.is_available() for e in ir_measures.DefaultPipeline.providers)
 
 
-def _require_engine(parsed: Any, name: str) -> None:
+def require_engine(parsed: Any, name: str) -> None:
     """Refuse a measure that no engine on this machine computes, naming the one that would."""
     import ir_measures
 

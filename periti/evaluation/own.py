@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from periti.errors import InputError
-from periti.evaluation import exact, sampled, screening, sets
+from periti.evaluation import browsing, exact, sampled, screening, sets
 from periti.evaluation.ranking import Values
 from periti.registry import nearest
 
@@ -22,6 +22,7 @@ DEFINITIONS: Mapping[str, Callable[..., Values]] = MappingProxyType(
         **sets.DEFINITIONS,
         **screening.DEFINITIONS,
         **sampled.DEFINITIONS,
+        **browsing.DEFINITIONS,
         "judged_micro": exact.judged_share,
     }
 )

@@ -20,7 +20,9 @@ Printed by `periti evaluate --list-measures --markdown`; the tests hold this pag
 every fixture.
 
 Notation: k cutoff, g(i) grade at rank i, rel(i) = 1 if g(i) >= rel, R relevant and N judged non-relevant documents of
-the query, n documents retrieved. Parameters stand in brackets with their defaults; the one after @ comes first.
+the query, n documents retrieved; W(i) is the share of attention of rank i, C(1) ... C(i-1) over the sum of all such
+products, if a reader goes on after rank i with chance C(i), and gain(i) there is 0 at min_rel and 1 at max_rel.
+Parameters stand in brackets with their defaults; the one after @ comes first.
 """
 
 
@@ -61,7 +63,7 @@ class Sheet:
         source: who defined it, or the program whose numbers it gives.
         parameters: in the order written.
         toy: the toy that the fixture is computed on.
-        fixture: spellings and their values on the toy; empty where an engine that periti does not install is needed.
+        fixture: spellings and their values on the toy.
         aliases: other names of the family.
         note: what else to know.
     """
@@ -136,7 +138,7 @@ def _section(sheet: Sheet) -> str:
     lines += [f"- formula: `{sheet.formula}`", f"- source: {sheet.source}"]
     lines += [f"- {parameter.name}: {parameter.meaning}" for parameter in sheet.parameters]
     values = ", ".join(f"`{spelling}` = {value:g}" for spelling, value in sheet.fixture)
-    lines.append(f"- on the toy *{sheet.toy}*: {values}" if values else "- no fixture: its engine is not installed")
+    lines.append(f"- on the toy *{sheet.toy}*: {values}")
     if sheet.note:
         lines += ["", sheet.note]
     return "\n".join([*lines, ""])

@@ -216,18 +216,27 @@ def test_sampled_judgements_are_declared_with_or_without_strata(
 def test_numbers_are_set_against_published_ones_or_refused_by_field(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # A run that ends before the cutoff would be another measurement.
-    (files / "toy.run").write_text("".join(f"q1 Q0 {doc} 1 {-i} toy\n" for i, doc in enumerate("abcdefghij")))
-    arguments = ("--qrels", files / "qrels.txt", files / "toy.run", "--measures", "nDCG@10", "--against", "published")
-    periti(*arguments, "--benchmark", "beir fiqa", "--declare", "split=test", "first_stage=none")
+    # As many queries as BEIR's touche has; a run that ends before the cutoff would be another measurement.
+    names = [f"q{number}" for number in range(1, 50)]
+    (files / "many.txt").write_text("".join(f"{query} 0 a 1\n" for query in names))
+    lines = [f"{query} Q0 {doc} 1 {-i} toy\n" for query in names for i, doc in enumerate("abcdefghij")]
+    (files / "toy.run").write_text("".join(lines))
+    asked = (files / "toy.run", "--measures", "nDCG@10", "--against", "published", "--benchmark", "beir touche")
+    declared = ("--declare", "split=test", "first_stage=none")
+    periti("--qrels", files / "many.txt", *asked, *declared)
     out = capsys.readouterr().out
     assert "BM25 flat (readme, test)" in out
+    assert "+0.5580" in out
     assert "refused: " not in out
-    periti(*arguments, "--benchmark", "beir fiqa", "--json")
+    periti("--qrels", files / "many.txt", *asked, "--json")
     told = json.loads(capsys.readouterr().out)["published"]
     assert [field["field"] for field in told[0]["differs"]] == ["split", "first_stage"]
+    # Two queries are not the benchmark, whatever is declared.
+    arguments = ("--qrels", files / "qrels.txt", *asked)
+    periti(*arguments, *declared)
+    assert "n_queries (ours 2, theirs 49)" in capsys.readouterr().out
     with pytest.raises(PeritiError, match="no published number of a benchmark"):
-        periti(*arguments)
+        periti(*arguments[:-2])
     with pytest.raises(PeritiError, match="add --against published"):
         periti("--qrels", files / "qrels.txt", files / "toy.run", "--declare", "depth=5")
 

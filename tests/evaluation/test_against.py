@@ -76,6 +76,17 @@ def test_every_record_is_marked_and_its_measure_can_be_evaluated() -> None:
     assert len(parse([str(name) for name in names])) == len(names)
 
 
+def test_no_table_of_beir_is_comparable_by_its_name_alone() -> None:
+    # 30 queries of round 1 of TREC-COVID are not the 50 of BEIR, whatever a user declares.
+    records = [one for one in published() if str(one.terms.benchmark).startswith("BEIR")]
+    assert len({one.terms.benchmark for one in records}) == 13
+    assert all(one.terms.n_queries for one in records)
+    theirs = record("BEIR trec-covid", "nDCG@10", "BM25 flat")
+    verdict = compare(Ours(replace(theirs.terms, n_queries=30), 0.6), theirs)
+    assert isinstance(verdict, Differs)
+    assert [str(field) for field in verdict.fields] == ["n_queries (ours 30, theirs 50)"]
+
+
 def test_no_number_is_recorded_twice() -> None:
     keys = [(one.terms, one.system, one.kind) for one in published()]
     assert len(set(keys)) == len(keys)
