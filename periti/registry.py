@@ -91,8 +91,27 @@ RETRIEVERS = Registry(
         "dense": "periti.retrievers.dense:DenseRetriever",
     },
 )
-ROUTERS = Registry("routers", {"constant": "periti.retrievers.routers:ConstantRouter"})
-POLICIES = Registry("policies", {"all": "periti.retrievers.policies:AllExperts"})
+ROUTERS = Registry(
+    "routers",
+    {
+        "constant": "periti.retrievers.routers:ConstantRouter",
+        "pilots": "periti.retrievers.routing.pilots:PilotRouter",
+        "centroids": "periti.retrievers.routing.centroids:CentroidRouter",
+        "nearest-example": "periti.retrievers.routing.nearest_example:NearestExampleRouter",
+        "neighbours": "periti.retrievers.routing.neighbours:NeighbourRouter",
+        "ridge": "periti.retrievers.routing.ridge:RidgeRouter",
+    },
+)
+POLICIES = Registry(
+    "policies",
+    {
+        "all": "periti.retrievers.policies:AllExperts",
+        "all-weighted": "periti.retrievers.policies.fixed:Weighted",
+        "argmax": "periti.retrievers.policies.fixed:Argmax",
+        "top-k": "periti.retrievers.policies.fixed:TopK",
+        "threshold": "periti.retrievers.policies.threshold:Threshold",
+    },
+)
 FUSIONS = Registry("fusions", {"rrf": "periti.rankers.fusion:ReciprocalRankFusion"})
 RANKERS = Registry("rankers", {"identity": "periti.rankers.identity:IdentityRanker"})
 

@@ -6,13 +6,17 @@ Whoever registers a component adds its row here and has it tested by the whole s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from periti.registry import ENCODERS, FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, Registry
-from tests.tiny import Tiny
+from periti.retrievers.experts import base_encoder
+from periti.retrievers.routing.table import UtilityTable
+from tests.tiny import TEXTS, Tiny
 
 Build = Callable[[Tiny, Path], Any]
 """From the tiny collection and the folder of the tiny model to a component."""
@@ -34,6 +38,32 @@ def router(name: str, **options: Any) -> Build:
     return build
 
 
+def table_of(tiny: Tiny) -> Path:
+    """The folder of a small utility table for the tiny panel, beside the tiny collection; written at first use."""
+    folder = tiny.folder.parent / "router"
+    if not folder.exists():
+        experts = tuple(tiny.pipeline.experts)
+        topics, texts = zip(*[(topic, text) for topic, own in TEXTS.items() for text in own], strict=True)
+        vectors = base_encoder(list(tiny.pipeline.experts.values())).encode_queries(texts).vectors
+        utilities = np.random.default_rng(7).integers(0, 5, (len(texts), len(experts))) / 4
+        ids = tuple(f"t{i}" for i in range(len(texts)))
+        homes = {topic: experts[i % len(experts)] for i, topic in enumerate(TEXTS)}
+        UtilityTable(ids, texts, vectors, topics, experts, utilities, homes=homes).write(folder)
+    return folder
+
+
+def routed(name: str, **options: Any) -> Build:
+    """A router fitted on the tiny utility table; its experts get cards to read."""
+
+    def build(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
+        kind = ROUTERS.load(name)
+        cards = {"bm25": "Exact words of law and contracts.", "dense": "Meaning of medical questions."}
+        experts = [replace(expert, description=cards[name]) for name, expert in tiny.pipeline.experts.items()]
+        return kind.open(experts, kind.Options(table=table_of(tiny), **options))
+
+    return build
+
+
 def plain(registry: Registry, name: str, **options: Any) -> Build:
     def build(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
         kind = registry.load(name)
@@ -51,8 +81,21 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
         "lexical": retriever("lexical", "lexical"),
         "dense": retriever("dense", "dense"),
     },
-    "routers": {"constant": router("constant")},
-    "policies": {"all": plain(POLICIES, "all")},
+    "routers": {
+        "constant": router("constant"),
+        "pilots": routed("pilots"),
+        "centroids": routed("centroids"),
+        "nearest-example": routed("nearest-example", samples=4),
+        "neighbours": routed("neighbours", k=5, alpha=0.2, threshold=0.3),
+        "ridge": routed("ridge"),
+    },
+    "policies": {
+        "all": plain(POLICIES, "all"),
+        "all-weighted": plain(POLICIES, "all-weighted"),
+        "argmax": plain(POLICIES, "argmax"),
+        "top-k": plain(POLICIES, "top-k"),
+        "threshold": plain(POLICIES, "threshold", fallback="b", score=0.6),
+    },
     "fusions": {"rrf": plain(FUSIONS, "rrf")},
     "rankers": {"identity": plain(RANKERS, "identity")},
 }
