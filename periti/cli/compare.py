@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from periti.cli.report_files import add_files, write_files
+from periti.cli.report_files import add_files, provenance_of, write_files
 from periti.errors import InputError
 
 if TYPE_CHECKING:
@@ -126,9 +126,11 @@ def compare_runs(arguments: argparse.Namespace) -> int:
     study = study_of(arguments)
     write_files(study, arguments)
     if arguments.json:
-        print(text.as_json(study))
+        print(text.as_json(study, {"provenance": asdict(provenance_of(arguments))}))
+    elif arguments.markdown:
+        print(text.markdown(study, more=provenance_of(arguments).sentences), end="")
     else:
-        print((text.markdown if arguments.markdown else text.text)(study), end="")
+        print(text.text(study), end="")
     return 0
 
 

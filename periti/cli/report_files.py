@@ -14,6 +14,7 @@ from periti.errors import FormatError, InputError
 if TYPE_CHECKING:
     import polars as pl
 
+    from periti.evaluation.reports.provenance import Provenance
     from periti.evaluation.significance import Study
 
 
@@ -42,8 +43,7 @@ def write_files(study: Study, arguments: argparse.Namespace) -> None:
         return
     from periti.evaluation import reports
 
-    command = shlex.join(["periti", *sys.argv[1:]])
-    provenance = reports.Provenance(command=command, digests=_digests(arguments))
+    provenance = provenance_of(arguments)
     if arguments.html is not None:
         curves = None if arguments.curves is None else _curves(arguments.curves)
         _write(arguments.html, reports.html(study, provenance=provenance, curves=curves))
@@ -51,6 +51,13 @@ def write_files(study: Study, arguments: argparse.Namespace) -> None:
         _write(arguments.latex, reports.latex(study, provenance=provenance))
     if arguments.parquet is not None:
         reports.parquet(study, arguments.parquet, provenance=provenance)
+
+
+def provenance_of(arguments: argparse.Namespace) -> Provenance:
+    """The command line, digests of its inputs and versions: what stands under every report."""
+    from periti.evaluation.reports.provenance import Provenance
+
+    return Provenance(command=shlex.join(["periti", *sys.argv[1:]]), digests=_digests(arguments))
 
 
 def _digests(arguments: argparse.Namespace) -> dict[str, str]:

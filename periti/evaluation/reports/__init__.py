@@ -4,8 +4,8 @@
     Path("report.html").write_text(html(study, provenance=Provenance(command="periti compare ...")), encoding="utf-8")
 
 `page`, `sections` and `markup` make the page, `figures` draws (the only module that knows Matplotlib) in the colours
-of `palette`, `excerpt` decides what is drawn of many comparisons, `superscripts` what stands beside a mean, `typeset`
-and `frames` are LaTeX and Parquet, `provenance` is the footer. `judging` is the page of a simulation of cheap judging.
+of `palette`, `excerpt` decides what is drawn of many comparisons, `typeset` and `frames` are LaTeX and Parquet,
+`provenance` is the footer. `judging` is the page of a simulation of cheap judging.
 """
 
 from periti.evaluation.reports.frames import frames, parquet

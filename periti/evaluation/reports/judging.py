@@ -73,11 +73,7 @@ def _footer(summary: Summary, said: Sequence[str], provenance: Provenance) -> Ht
         "alpha": f"{facts['alpha']:g}",
         "seeds": ", ".join(map(str, facts["seeds"])),
         "bootstrap": f"{facts['replicates']} draws of queries and seed, seed {facts['bootstrap_seed']}",
-        "versions": ", ".join(f"{name} {number}" for name, number in provenance.versions.items()),
-    }
-    told |= {f"input {name}": f"sha256 {digest}" for name, digest in provenance.digests.items()}
-    if provenance.command:
-        told["command"] = provenance.command
+    } | provenance.sentences
     for name, words in told.items():
         code = name == "command" or words.startswith("sha256 ")
         lines += [element("dt", name), element("dd", words, class_="code" if code else "")]

@@ -38,6 +38,15 @@ class Provenance:
     digests: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=versions)
 
+    @property
+    def sentences(self) -> dict[str, str]:
+        """Name to sentence, in the order in which they are printed."""
+        said = {f"input {name}": f"sha256 {digest}" for name, digest in self.digests.items()}
+        said["versions"] = ", ".join(f"{name} {number}" for name, number in self.versions.items())
+        if self.command:
+            said["command"] = self.command
+        return said
+
 
 def facts(study: Study, provenance: Provenance) -> dict[str, str]:
     """Name to sentence of everything that makes the numbers comparable with others: the lines of the footer."""
@@ -47,12 +56,7 @@ def facts(study: Study, provenance: Provenance) -> dict[str, str]:
     for table in study.tables:
         name = f"scores of {title(table)}" if len(study.tables) > 1 else "scores"
         said[name] = f"sha256 {table.scores.digest}"
-    for name, digest in provenance.digests.items():
-        said[f"input {name}"] = f"sha256 {digest}"
-    said["versions"] = ", ".join(f"{name} {number}" for name, number in provenance.versions.items())
-    if provenance.command:
-        said["command"] = provenance.command
-    return said
+    return said | provenance.sentences
 
 
 def title(table: ComparisonTable) -> str:

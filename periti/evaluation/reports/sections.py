@@ -11,9 +11,9 @@ from periti.evaluation.reports import figures
 from periti.evaluation.reports.excerpt import drawn, listed
 from periti.evaluation.reports.markup import Html, element, join, table
 from periti.evaluation.reports.provenance import title
-from periti.evaluation.reports.superscripts import groups, legend, superscripts
 from periti.evaluation.significance.friedman import OverCollections
 from periti.evaluation.significance.results import Comparison, ComparisonTable, Study
+from periti.evaluation.significance.superscripts import groups, legend, superscripts
 from periti.evaluation.significance.text import p_text, topics_text
 
 DECIMALS = 4

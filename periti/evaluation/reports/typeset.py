@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from periti.evaluation.reports.excerpt import listed
 from periti.evaluation.reports.provenance import Provenance, facts, title
-from periti.evaluation.reports.superscripts import BETTER, WORSE, groups, legend, superscripts
 from periti.evaluation.significance.results import Comparison, ComparisonTable, Study
+from periti.evaluation.significance.superscripts import BETTER, WORSE, groups, legend, superscripts
 from periti.evaluation.significance.text import p_text
 
 DECIMALS = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +13,7 @@ from periti.evaluation.significance.effects import MOST_TOPICS
 from periti.evaluation.significance.friedman import OverCollections
 from periti.evaluation.significance.intervals import Interval
 from periti.evaluation.significance.results import Comparison, ComparisonTable, Standing, Study
+from periti.evaluation.significance.superscripts import legend, superscripts
 
 DECIMALS = 4
 LEAST_P = 1e-4
@@ -36,28 +37,42 @@ def text(study: Study, decimals: int = DECIMALS) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def markdown(study: Study, decimals: int = DECIMALS) -> str:
-    """The same as Markdown."""
+def markdown(study: Study, decimals: int = DECIMALS, more: Mapping[str, str] | None = None) -> str:
+    """The same as Markdown, with superscripts beside the means.
+
+    Args:
+        study: what was compared.
+        decimals: of scores and differences.
+        more: name to sentence of what the study does not know: digests of inputs, versions, the command.
+    """
     parts = []
     for table in study.tables:
         parts.append(f"## {table.measure} on {table.collection}: {table.topics} topics, {len(table.standings)} systems")
         parts += _tables(table, study, _piped, decimals)
+        parts.insert(-1, legend(table))
         if table.cautions:
             parts.append("\n".join(f"- warning: {caution.sentence}" for caution in table.cautions))
     for over in study.over_collections:
         parts += [f"## {_over(over, study)}", _piped(*_ranks(over)), _piped(*_nemenyi(over))]
-    parts.append("\n".join(f"- {name}: {sentence}" for name, sentence in notes(study).items()))
+    said = {**notes(study), **(more or {})}
+    parts.append("\n".join(f"- {name}: {sentence}" for name, sentence in said.items()))
     return "\n\n".join(parts) + "\n"
 
 
-def as_json(study: Study) -> str:
-    """A JSON object with every number unrounded and the score of every topic; null for what is not defined."""
+def as_json(study: Study, more: Mapping[str, Any] | None = None) -> str:
+    """A JSON object with every number unrounded and the score of every topic; null for what is not defined.
+
+    Args:
+        study: what was compared.
+        more: further members of the object, e.g. digests and versions.
+    """
     told = {
         "design": study.design.as_json(),
         "decided": dict(study.sentences),
         "family_size": study.family_size,
         "tables": [_json_table(table) for table in study.tables],
         "over_collections": [_json_over(over) for over in study.over_collections],
+        **(more or {}),
     }
     return json.dumps(_finite(told), ensure_ascii=False, indent=2, allow_nan=False)
 
@@ -98,8 +113,11 @@ def topics_text(topics: int) -> str:
 
 def _tables(table: ComparisonTable, study: Study, printer: Printer, decimals: int) -> list[str]:
     """The table of systems and the table of comparisons."""
+    head, rows = _standings(table.standings, decimals)
+    if printer is _piped:
+        head, rows = _numbered(table, head, rows)
     return [
-        printer(*_standings(table.standings, decimals)),
+        printer(head, rows),
         printer(*_comparisons(table.comparisons, study.design, decimals)),
     ]
 
@@ -120,6 +138,16 @@ def _standings(standings: Sequence[Standing], decimals: int) -> Table:
         row += [str(max(1, len(standing.seeds)))] * seeds + [str(standing.absent)] * absent
         rows.append(row)
     return head, rows
+
+
+def _numbered(table: ComparisonTable, head: list[str], rows: list[list[str]]) -> Table:
+    """The table of systems with their numbers, and beside each mean those of the systems it is better than."""
+    beside = superscripts(table)
+    numbered = []
+    for number, (system, mean, *others) in enumerate(rows, 1):
+        above = f" <sup>{beside[system]}</sup>" if beside[system] else ""
+        numbered.append([f"{number}. {system}", mean + above, *others])
+    return head, numbered
 
 
 def _comparisons(comparisons: Sequence[Comparison], design: Design, decimals: int) -> Table:

@@ -61,10 +61,21 @@ def test_a_family_tests_p_is_printed_once() -> None:
     assert " p " in head
 
 
+def test_markdown_has_superscripts_their_legend_and_the_footer_it_is_given() -> None:
+    # Holm: of the three pairs only A - C differs (reference 5.2).
+    written = text.markdown(STUDY, more={"versions": "periti 0"})
+    assert "| 1. A | 0.4037 <sup>3</sup> |" in written
+    assert "| 2. B | 0.3425 |" in written
+    assert "Superscripts: the numbers of the systems that this one is significantly better than" in written
+    assert written.endswith("- versions: periti 0\n")
+    baseline = text.markdown(compare([toy()], Design(baseline="A", bootstrap=0)))
+    assert "0.3088 <sup>▼</sup>" in baseline
+
+
 def test_markdown_is_a_table_and_escapes_pipes() -> None:
     study = compare([table(**{"a|b": [0.1, 0.2, 0.4], "c": [0.2, 0.1, 0.5]})], Design(bootstrap=0))
     written = text.markdown(study)
-    assert "| c | 0.2667 |" in written
+    assert "| 1. c | 0.2667 |" in written
     assert "a\\|b" in written
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from periti.evaluation.reports.superscripts import groups, ranges, superscripts
+from periti.evaluation.significance.superscripts import groups, ranges, superscripts
 from periti.evaluation.significance import Design, compare
 from tests.evaluation.significance.toy import toy
 
