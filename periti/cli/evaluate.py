@@ -201,8 +201,8 @@ def _level(arguments: argparse.Namespace) -> tuple[int | None, list[tuple[str, s
     if arguments.min_rel is not None or Path(name).exists() or name not in catalog():
         return arguments.min_rel, []
     level = catalog()[name].min_rel
-    note = f"grade {level} or above in binary measures without rel=, from the catalog's entry of {name}"
-    return (level if level > 1 else None), [("relevant", note)]
+    note = f"{level} in binary measures without rel=, from the catalog's entry of {name}"
+    return (level if level > 1 else None), [("lowest relevant grade", note)]
 
 
 def _against(arguments: argparse.Namespace, evaluations: list[Evaluation]) -> tuple[Comparison, ...] | None:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from inspect import signature
 from io import StringIO
 from types import MappingProxyType
 from typing import Any
@@ -71,6 +72,13 @@ class Measure:
     def of_relevance(self) -> bool:
         """Whether the value says anything about relevance; counts and judged shares do not."""
         return self.family not in COUNTS | {"judged", "judged_micro"}
+
+    @property
+    def binary(self) -> bool:
+        """Whether grades only count as relevant or not, from `rel` on."""
+        definition = DEFINITIONS.get(self.family)
+        known = {} if definition is None else signature(definition).parameters
+        return isinstance(self.parameters.get("rel", known["rel"].default if "rel" in known else None), int)
 
     @property
     def cutoff(self) -> int | None:

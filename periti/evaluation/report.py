@@ -54,6 +54,7 @@ def as_json(evaluations: Sequence[Evaluation], more: Mapping[str, Any] | None = 
                 "denominator": policy.denominator,
                 "unjudged": policy.unjudged,
             },
+            "grading": dict(first.grading),
             "queries": {"judged": first.counts.judged, "without_relevant": first.counts.without_relevant},
             "runs": [
                 {
@@ -145,6 +146,7 @@ def _notes(evaluations: Sequence[Evaluation]) -> list[tuple[str, str]]:
         ("denominator", first.policy.denominator),
         ("ties", first.policy.ties),
         ("unjudged", first.policy.unjudged),
+        *first.grading.items(),
     ]
 
 

@@ -66,6 +66,8 @@ class Evaluation:
             grade.
         ties: whether any two documents of a query have equal scores.
         deepest: documents retrieved for the judged query that got most.
+        highest: the highest grade of the judgements.
+        negative: judgements with a negative grade, which count as not judged.
         bounds: measure name to its least and greatest value over all orders of tied documents; None unless the
             policy's order is "expected".
     """
@@ -82,7 +84,27 @@ class Evaluation:
     relevant: Mapping[str, int] = field(default_factory=dict)
     ties: bool = True
     deepest: int = 0
+    highest: int = 1
+    negative: int = 0
     bounds: Mapping[str, tuple[float | None, float | None]] | None = None
+
+    @property
+    def grading(self) -> Mapping[str, str]:
+        """Name to sentence of what became of grades: where binary measures meet graded judgements, and negative ones.
+
+        Empty where judgements are 0 and 1.
+        """
+        said = {}
+        levels: dict[int, list[str]] = {}
+        for measure in self.measures:
+            if measure.binary:
+                levels.setdefault(measure.rel, []).append(measure.name)
+        if levels and self.highest > 1:
+            found = "; ".join(f"grade {level} or above in {', '.join(names)}" for level, names in levels.items())
+            said["relevant"] = f"{found}; judgements have grades up to {self.highest}"
+        if self.negative:
+            said["negative grades"] = f"{self.negative} judgements; their documents count as not judged"
+        return said
 
 
 def evaluate(  # noqa: PLR0913 - six parameters, four of them by name only
@@ -135,6 +157,8 @@ def evaluate(  # noqa: PLR0913 - six parameters, four of them by name only
         relevant=MappingProxyType({m.name: int(ranking.relevant(m.rel).sum()) for m in measures}),
         ties=tied_pairs(run, DEEPEST) > 0,
         deepest=int(ranking.retrieved.max()),
+        highest=int(ranking.judged_grade.max(initial=0)),
+        negative=int((ranking.judged_grade < 0).sum()),
         bounds=bounds,
     )
 

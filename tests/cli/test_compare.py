@@ -103,6 +103,14 @@ def test_the_order_of_lines_and_of_runs_reaches_no_digit(files: Path, capsys: py
     assert set(own["digests"]) == {str(files / name) for name in ("good.run", "bad.run", "also.run", "qrels.txt")}
 
 
+def test_graded_judgements_under_a_binary_measure_are_told(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (files / "qrels.txt").write_text("".join(f"{query} 0 hit 2\n{query} 0 x1 -1\n" for query in QUERIES))
+    assert periti(*runs(files), "--measure", "RR", "--bootstrap", "0") == 0
+    out = capsys.readouterr().out
+    assert "\nrelevant: grade 1 or above in RR; judgements have grades up to 2\n" in out
+    assert "\nnegative grades: 20 judgements; their documents count as not judged\n" in out
+
+
 @pytest.mark.parametrize("name", ["good", "good.run"])
 def test_a_baseline_is_named_by_tag_or_file(files: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     baseline = files / name if name.endswith(".run") else name

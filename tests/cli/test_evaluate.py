@@ -241,6 +241,21 @@ def test_numbers_are_set_against_published_ones_or_refused_by_field(
         periti("--qrels", files / "qrels.txt", files / "toy.run", "--declare", "depth=5")
 
 
+def test_graded_and_negative_judgements_are_told_in_a_sentence_each(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (files / "graded.txt").write_text("q1 0 a 3\nq1 0 b -1\nq2 0 a 1\n")
+    arguments = ("--qrels", files / "graded.txt", files / "toy.run", "--measures", "AP", "P(rel=2)@5", "RR", "nDCG@5")
+    periti(*arguments)
+    out = capsys.readouterr().out
+    assert "relevant: grade 1 or above in AP, RR; grade 2 or above in P(rel=2)@5; judgements have grades up to 3" in out
+    assert "negative grades: 1 judgements; their documents count as not judged" in out
+    periti(*arguments, "--json")
+    assert set(json.loads(capsys.readouterr().out)["grading"]) == {"relevant", "negative grades"}
+    periti("--qrels", files / "graded.txt", files / "toy.run", "--measures", "nDCG@5", "RBP", "judged@10")
+    assert "relevant:" not in capsys.readouterr().out
+
+
 def test_a_collection_brings_its_own_lowest_relevant_grade_and_the_rules_say_so(
     shared_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -250,6 +265,6 @@ def test_a_collection_brings_its_own_lowest_relevant_grade_and_the_rules_say_so(
     periti(*arguments)
     out = capsys.readouterr().out
     assert out.splitlines()[0].split() == ["run", "P(rel=2)@5"]
-    assert "relevant: grade 2 or above in binary measures without rel=, from the catalog's entry of" in out
+    assert "lowest relevant grade: 2 in binary measures without rel=, from the catalog's entry of" in out
     periti(*arguments, "--min-rel", "1")
     assert capsys.readouterr().out.splitlines()[0].split() == ["run", "P@5"]

@@ -40,6 +40,7 @@ def test_the_terminal_table_aligns_numbers_and_ends_with_the_rules(pair: list[Ev
         f"denominator: {Policy().denominator}",
         f"ties: {Policy().ties}",
         f"unjudged: {Policy().unjudged}",
+        "relevant: grade 1 or above in P@1, RR; judgements have grades up to 2",
     ]
 
 

@@ -117,6 +117,7 @@ def from_runs(
     known = values.with_columns(pl.when(~lacking).then("value").alias("value")).drop("here")
     wanted = [measure.name for measure in measures]
     rules = {"denominator": _denominator(policy, missing), "ties": policy.ties, "unjudged": policy.unjudged}
+    rules |= evaluations[0].grading
     tables = from_long(
         known.filter(pl.col("measure").is_in(wanted)), missing=missing, collection=qrels.name, rules=rules
     )

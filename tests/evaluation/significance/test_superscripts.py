@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from periti.evaluation.significance.superscripts import groups, ranges, superscripts
 from periti.evaluation.significance import Design, compare
+from periti.evaluation.significance.superscripts import groups, ranges, superscripts
 from tests.evaluation.significance.toy import toy
 
 
