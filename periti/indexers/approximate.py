@@ -1,8 +1,9 @@
 """Approximate FAISS indexes, searched so that no answer depends on what else is in the batch.
 
-Graphs (HNSW) search each query by itself. Inverted files get their coarse lists from blocks too small for FAISS to use
-matrix products, whose last bits depend on the batch. Fast-scan codes are scanned query by query; FAISS otherwise
-chooses the way by the size of the batch, and with it which of the candidates that tie in its 16-bit scores survive.
+Graphs (HNSW) search each query by itself. The lists of an inverted file are chosen in float64 and rounded: FAISS's own
+products of queries and centres depend on the batch in their last bits, even of five queries. Fast-scan codes are
+scanned query by query; FAISS otherwise chooses the way by the size of the batch, and with it which of the candidates
+that tie in its 16-bit scores survive.
 Kinds that no preset uses (a linear transform before the index, say) are asked one query at a time.
 """
 
@@ -78,12 +79,18 @@ class Approximate:
     def __init__(self, index: Any, settings: SearchSettings) -> None:
         self._index, self._base = index, base_of(index)
         self._effort = search_effort(index, settings)
-        self._flat = engine().downcast_index(index.refine_index) if refines(index) else None
-        self._graph, self._lists = hasattr(self._base, "hnsw"), hasattr(self._base, "nprobe")
+        self._flat = _flat_refiner(index)
+        inverted = hasattr(self._base, "nprobe")
+        # Lists are searched by us where the candidates are final, or refined by vectors that we can multiply with.
+        self._graph, self._lists = (
+            hasattr(self._base, "hnsw"),
+            inverted and (self._flat is not None or not refines(index)),
+        )
+        self._centres = _centres_of(self._base) if self._lists else None
         if self._lists:
             # FAISS takes no parameters for a search with given lists.
             self._base.nprobe = self._effort.base.nprobe
-        if type(self._base).__name__.endswith("FastScan"):
+        if inverted and type(self._base).__name__.endswith("FastScan"):
             # One query after the other, with a reservoir; FAISS otherwise chooses by the size of the batch.
             self._base.implem = 11
 
@@ -112,13 +119,30 @@ class Approximate:
         return found if self._flat is None else (_refined(self._flat, vectors, found[1]), found[1])
 
     def _coarse(self, vectors: Vectors) -> tuple[Vectors, NDArray[np.int64]]:
-        """Nearest lists of each query, float32 and int64 (q, nprobe), in blocks too small for matrix products."""
-        count, block = self._base.nprobe, max(1, engine().cvar.distance_compute_blas_threshold - 1)
-        parts = [self._base.quantizer.search(vectors[i : i + block], count) for i in range(0, len(vectors), block)]
-        if len(parts) == 1:
-            only: tuple[Vectors, NDArray[np.int64]] = parts[0]
-            return only
-        return np.concatenate([scores for scores, _ in parts]), np.concatenate([lists for _, lists in parts])
+        """Nearest lists of each query, float32 and int64 (q, nprobe), best first, the same in any batch."""
+        count = self._base.nprobe
+        if self._centres is None:
+            alone = [self._base.quantizer.search(vectors[i : i + 1], count) for i in range(len(vectors))]
+            return np.concatenate([scores for scores, _ in alone]), np.concatenate([lists for _, lists in alone])
+        scores = (vectors.astype(np.float64) @ self._centres).astype(np.float32)
+        nearest = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+        found = np.take_along_axis(scores, nearest, axis=1)
+        order = np.argsort(-found, axis=1, kind="stable")
+        return np.take_along_axis(found, order, axis=1), np.take_along_axis(nearest, order, axis=1)
+
+
+def _centres_of(base: Any) -> NDArray[np.float64] | None:
+    """The centres of an inverted file's lists, float64 (d, lists); None where FAISS does not keep them as they are."""
+    quantiser = engine().downcast_index(base.quantizer)
+    if not hasattr(quantiser, "get_xb"):
+        return None
+    return np.ascontiguousarray(quantiser.reconstruct_n(0, quantiser.ntotal).T, np.float64)
+
+
+def _flat_refiner(index: Any) -> Any:
+    """The whole vectors that refine an index's candidates; None where nothing, or something coarser, refines them."""
+    refiner = engine().downcast_index(index.refine_index) if refines(index) else None
+    return refiner if hasattr(refiner, "compute_distance_subset") else None
 
 
 def _refined(flat: Any, vectors: Vectors, rows: NDArray[np.int64]) -> Vectors:

@@ -93,16 +93,25 @@ def empty_faiss(config: DenseConfig, *, dimension: int, documents: int) -> Any:
     """The FAISS index of a configuration, without vectors: a quick way to learn that it can not be built.
 
     Raises:
-        ConfigError: the factory string is not one FAISS knows, or there are too few documents for the preset.
+        ConfigError: the factory string is not one FAISS knows or one we can use, or there are too few documents for
+            the preset.
     """
     faiss = engine()
     spec = factory_string(config, dimension, documents)
     try:
-        return faiss.index_factory(dimension, spec, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.index_factory(dimension, spec, faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
         raise ConfigError(
             f"dense index: FAISS does not know the factory string {spec!r} in {dimension} dimensions"
         ) from error
+    if index.metric_type != faiss.METRIC_INNER_PRODUCT:
+        # Graphs over product quantisers know L2 only: their distances, taken for scores, would rank the worst first.
+        raise ConfigError(
+            f"dense index: FAISS searches {spec!r} by L2 distance and not by inner product; choose another factory"
+        )
+    if isinstance(faiss.downcast_index(index), faiss.IndexIDMap | faiss.IndexIDMap2):
+        raise ConfigError(f"dense index: {spec!r} wants ids of its own, rows have theirs; leave IDMap out")
+    return index
 
 
 def build_faiss(blocks: Iterator[Vectors], config: DenseConfig, *, dimension: int, documents: int) -> Any:

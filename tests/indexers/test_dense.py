@@ -286,7 +286,45 @@ def test_building_twice_gives_the_same_answers(tmp_path: Path) -> None:
         np.testing.assert_array_equal(first.search(queries, 10)[1], second.search(queries, 10)[1])
 
 
+@pytest.mark.parametrize(
+    "factory",
+    [
+        "PCA24,Flat", "PCAR24,IVF16,Flat", "IVF16,SQ8", "IVF16_HNSW8,PQ8x4fs,RFlat", "IVF16,PQ8x4fs,Refine(SQ8)",
+        "IVF16,SQ4,Refine(SQfp16)", "PQ8x4fs", "PQ8x4fs,RFlat", "NSG16", "HNSW16,SQ8,Refine(SQfp16)", "SQ4", "SQbf16",
+        "RQ4x8", "IVF16,RaBitQ", "L2norm,Flat",
+    ],
+)  # fmt: skip
+def test_any_factory_of_inner_products_finds_vectors_by_themselves_alone_as_in_a_batch(
+    tmp_path: Path, factory: str
+) -> None:
+    vectors, ids = normalised(random_vectors(2000, 32)), shuffled_ids(2000)
+    index = dense_index(vectors, ids, tmp_path / "c", DenseConfig(metric="ip", factory=factory))
+    queries = vectors[:40]
+
+    scores, ordinals = index.search(queries, 10)
+
+    assert np.mean(ordinals[:, 0] == np.arange(40)) > 0.7, "codes of a few bytes confuse some neighbours"
+    assert (np.diff(scores) <= 0).all()
+    alone = [index.search(queries[i : i + 1], 10) for i in range(40)]
+    np.testing.assert_array_equal(np.concatenate([rows for _, rows in alone]), ordinals)
+    np.testing.assert_array_equal(np.concatenate([values for values, _ in alone]), scores)
+
+
 # what is refused
+
+
+@pytest.mark.parametrize(
+    ("factory", "sentence"),
+    [
+        ("HNSW16_PQ8", "FAISS searches 'HNSW16_PQ8' by L2 distance and not by inner product"),
+        ("NSG16,PQ8,RFlat", "FAISS searches 'NSG16,PQ8,RFlat' by L2 distance"),
+        ("IDMap,Flat", "'IDMap,Flat' wants ids of its own, rows have theirs; leave IDMap out"),
+        ("IDMap2,HNSW16", "leave IDMap out"),
+    ],
+)
+def test_a_factory_that_would_answer_wrongly_is_refused(factory: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        build_faiss(iter([]), DenseConfig(factory=factory), dimension=32, documents=5000)
 
 
 def test_an_inverted_file_of_too_few_documents_is_refused() -> None:
