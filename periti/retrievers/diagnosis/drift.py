@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from periti.errors import InputError
 from periti.retrievers.diagnosis.arrays import Floats, between, vector
 
-_LEAST = 50
+_LEAST = 200
 """Fewer reference values do not fix mean and deviation well enough to promise a rate of false alarms."""
 
 
@@ -75,7 +75,9 @@ class _Cusum:
         # A value beyond the reference counts as its extreme: one strange query is no drift, and the bound below holds
         # for values of the reference's range only.
         self.low, self.high = float(drops.min()), float(drops.max())
-        self.bound = -math.log(tolerated) / _exponent(drops - self.slack)
+        # So is the exponent, which speaks of the tail: a reference of 200 that came out tame by chance would break the
+        # promise up to three times over. A tenth more of bound at 400 values makes up for that.
+        self.bound = -math.log(tolerated) / _exponent(drops - self.slack) * (1 + 2 / math.sqrt(len(reference)))
         self.reset()
 
     def reset(self) -> None:
@@ -114,11 +116,12 @@ class DriftMonitor:
 
     The alarm is a CUSUM of the standardised drop whose bound is computed from the reference (no normality assumed):
     it promises `false_alarms` per `horizon` for queries that are independent draws of the reference. Streams in which
-    neighbouring queries are alike (sessions) need a larger slack.
+    neighbouring queries are alike (sessions) need a larger slack, and a yes-or-no utility that fails for a few in a
+    hundred wants a reference of 500 and more, since 200 hold too few failures.
 
     Args:
-        similarities: (n,), n ≥ 50, largest pilot similarity of queries that are no drift.
-        utilities: (m,), m ≥ 50, online utility of such queries; None if none is measured.
+        similarities: (n,), n ≥ 200, largest pilot similarity of queries that are no drift.
+        utilities: (m,), m ≥ 200, online utility of such queries; None if none is measured.
         options: how soon and how sure.
 
     Raises:
