@@ -100,6 +100,11 @@ ROUTERS = Registry(
         "nearest-example": "periti.retrievers.routing.nearest_example:NearestExampleRouter",
         "neighbours": "periti.retrievers.routing.neighbours:NeighbourRouter",
         "ridge": "periti.retrievers.routing.ridge:RidgeRouter",
+        "pairwise": "periti.retrievers.routing.pairwise:PairwiseRouter",
+        "prior": "periti.retrievers.routing.prior:PriorRouter",
+        "skills": "periti.retrievers.routing.skills:SkillRouter",
+        "classifier": "periti.retrievers.routing.classifiers:ClassifierRouter",
+        "classifier-head": "periti.retrievers.routing.classifiers:ClassifierHeadRouter",
     },
 )
 POLICIES = Registry(
@@ -110,6 +115,9 @@ POLICIES = Registry(
         "argmax": "periti.retrievers.policies.fixed:Argmax",
         "top-k": "periti.retrievers.policies.fixed:TopK",
         "threshold": "periti.retrievers.policies.threshold:Threshold",
+        "top-p": "periti.retrievers.policies.adaptive:TopP",
+        "entropy": "periti.retrievers.policies.adaptive:EntropyGate",
+        "budget": "periti.retrievers.policies.budget:Budget",
     },
 )
 FUSIONS = Registry("fusions", {"rrf": "periti.rankers.fusion:ReciprocalRankFusion"})

@@ -67,6 +67,7 @@ HOMES = {
     },
     "uvicorn": {"periti.api.server"},
     "scipy": {"periti.evaluation.significance.distributions"},
+    "sklearn": {"periti.retrievers.routing.learners"},
     "matplotlib": {"periti.evaluation.reports.figures"},
 }
 """Vendor library -> the modules that may import it."""

@@ -99,11 +99,10 @@ def renormalised(weights: Rows, chosen: NDArray[np.bool_]) -> Rows:
 def plan_of(queries: Queries, experts: Sequence[str], weights: Rows) -> Plan:
     """The plan of weights float64 (q, E), 0 for an expert that is not asked; rows by query, then by panel order."""
     row, column = np.nonzero(weights)
-    names = np.array(experts, dtype=object)
     frame = pl.DataFrame(
         {
             "query_id": queries.frame["query_id"].gather(row),
-            "expert": pl.Series(names[column].tolist(), dtype=pl.String),
+            "expert": pl.Series(list(experts), dtype=pl.String).gather(column),
             "weight": np.maximum(weights[row, column], LEAST).astype(np.float32),
         },
         schema=PLAN,
