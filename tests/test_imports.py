@@ -30,7 +30,7 @@ LAYERS = (
     {"protocols", "config"},
     {"encoders"},
     {"indexers"},
-    {"retrievers", "rankers"},
+    {"retrievers", "rankers", "training"},
     {"pipeline"},
     {"batches"},
     {"doctor"},

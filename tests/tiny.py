@@ -129,13 +129,14 @@ def ranked_ids(index: DenseIndex | LexicalIndex, ordinals: NDArray[np.int64]) ->
     return [index.ids.take(row[row >= 0]).to_list() for row in ordinals]
 
 
-def save_bert(folder: Path, *, max_length: int = 32, spoil: bool = False) -> Path:
+def save_bert(folder: Path, *, max_length: int = 32, spoil: bool = False, spread: float = 0.02) -> Path:
     """A sentence-transformers model with random weights: two layers, 16 dimensions, one token a letter.
 
     Args:
         folder: where to save it.
         max_length: tokens it keeps, special ones included.
         spoil: whether to put NaN into its weights.
+        spread: standard deviation of its weights; BERT's own makes all texts nearly alike.
     """
     import torch
     from sentence_transformers import SentenceTransformer
@@ -154,7 +155,8 @@ def save_bert(folder: Path, *, max_length: int = 32, spoil: bool = False) -> Pat
         "num_attention_heads": 2,
         "intermediate_size": 32,
     }
-    model = BertModel(BertConfig(vocab_size=len(words), max_position_embeddings=64, **sizes))
+    config = BertConfig(vocab_size=len(words), max_position_embeddings=64, initializer_range=spread, **sizes)
+    model = BertModel(config)
     if spoil:
         with torch.no_grad():
             model.embeddings.word_embeddings.weight[words.index("x")] = float("nan")

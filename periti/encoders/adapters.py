@@ -141,10 +141,8 @@ def _tensors(adapter: Adapter) -> dict[str, Matrix]:
 
 def write_adapter(adapter: Adapter, folder: Path) -> None:
     """Write an adapter's files into an existing, empty folder (`periti.indexers.storage.building` makes it whole)."""
-    from safetensors.numpy import save_file
-
     tensors = {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in _tensors(adapter).items()}
-    save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})
+    write_arrays(folder / WEIGHTS, tensors, {"format": "pt"})
     if adapter.kind == "lora":
         targets = sorted({layer.rpartition(".")[2] for layer in adapter.layers})
         config = {
@@ -169,15 +167,34 @@ def write_adapter(adapter: Adapter, folder: Path) -> None:
     (folder / CARD).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, str]) -> None:
+    """Write named arrays and a few words about them as one safetensors file."""
+    from safetensors.numpy import save_file
+
+    save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, str(path), metadata=dict(about))
+
+
+def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """The arrays of a safetensors file, and the words about them.
+
+    Raises:
+        EncoderError: it is no such file, or a truncated one.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="np") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, ValueError, OSError) as error:
+        raise EncoderError(f"{path} is not a whole safetensors file ({error}); make it again") from error
+
+
 def read_adapter(folder: Path) -> Adapter:
     """The adapter of a folder that `write_adapter` filled.
 
     Raises:
         EncoderError: the folder holds no adapter, or a file is truncated, altered or not an adapter's.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     card_path, weights_path = folder / CARD, folder / WEIGHTS
     for path in (card_path, weights_path):
         if not path.is_file():
@@ -192,8 +209,5 @@ def read_adapter(folder: Path) -> Adapter:
         ) from error
     if sha256_file(weights_path) != claimed:
         raise EncoderError(f"{weights_path} is truncated or was altered; restore it or train the expert again")
-    try:
-        tensors = load_file(str(weights_path))
-    except (SafetensorError, ValueError, OSError) as error:
-        raise EncoderError(f"{weights_path} is not a safetensors file ({error}); train the expert again") from error
+    tensors, _ = read_arrays(weights_path)
     return Adapter.of_tensors(tensors, kind=kind, base=base, scale=scale, **card)

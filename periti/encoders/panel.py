@@ -11,17 +11,17 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from periti.encoders.adapters import Adapter
-from periti.encoders.lora import MixedLinear, Mixture, Running, Stack, fitting, replace_layer, stacked
+from periti.encoders.lora import MixedLayer, Mixture, Running, fitting, stacked
 from periti.encoders.sentence import Forward, SentenceEncoder
 from periti.errors import EncoderError
 from periti.protocols import Encoded, EncoderIdentity
 from periti.types import Coverage
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class _Resident:
 
     slots: Mapping[str, int]
     adapters: tuple[Adapter | None, ...]
-    stacks: Mapping[str, Stack]
+    stacks: Mapping[str, tuple[Tensor, Tensor]]
     matrices: Tensor | None
     """Those of the linear adapters, float64 (slots, d, d)."""
 
@@ -45,7 +45,7 @@ class PanelEncoder:
         self.base = base
         self._running = Running()
         self._lock = threading.Lock()
-        self._layers: dict[str, MixedLinear] = {}
+        self._layers: dict[str, nn.Linear] = {}
         self._resident = _Resident({}, (None,), {}, None)
 
     @property
@@ -98,6 +98,8 @@ class PanelEncoder:
         lost = next((a for a in adapters if a is not None and a not in resident.slots), None)
         if lost is not None:
             raise EncoderError(f"no adapter {lost[:12]}... is resident; add it first")
+        import torch
+
         slots = torch.tensor([0 if a is None else resident.slots[a] for a in adapters])
         return self.base.encode_queries_by(texts, self._forward(slots, resident))
 
@@ -129,11 +131,14 @@ class PanelEncoder:
             )
         transformer: nn.Module = self.base.double[0].auto_model
         for name, linear in fitting(transformer, adapter).items():
-            self._layers[name] = MixedLinear(linear, name, self._running)
-            replace_layer(transformer, name, self._layers[name])
+            if name not in self._layers:
+                linear.register_forward_hook(MixedLayer(name, self._running))
+                self._layers[name] = linear
 
     def _set(self, adapters: Mapping[str, Adapter]) -> None:
         """Take a new snapshot of these adapters by digest; slot 0 is the base."""
+        import torch
+
         slotted = (None, *adapters.values())
         stacks = {}
         for name, layer in self._layers.items():
@@ -192,6 +197,8 @@ def panel_of(base: SentenceEncoder) -> PanelEncoder:
 
 def _mapped(vectors: Tensor, rows: Tensor, matrices: Tensor | None) -> Tensor:
     """The vector q + W q scaled back to the length of q, for the rows whose adapter is linear; vectors (b, d)."""
+    import torch
+
     if matrices is None or not bool(rows.any()):
         return vectors
     moved = vectors + torch.bmm(matrices[rows], vectors.unsqueeze(2)).squeeze(2)

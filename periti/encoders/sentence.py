@@ -118,11 +118,11 @@ class SentenceEncoder:
             )
         return Encoded(vectors, _coverage(tokens))
 
-    def tokenise(self, texts: list[str]) -> list[Tokens]:
-        """Token ids with special tokens, cut so that the closing special token stays."""
+    def tokenise(self, texts: list[str], limit: int | None = None) -> list[Tokens]:
+        """Token ids with special tokens, cut to `limit` or the model's maximum so that the closing token stays."""
         if not texts:
             return []
-        tokenizer, limit = self._model.tokenizer, self._identity.max_length
+        tokenizer, limit = self._model.tokenizer, min(limit or self._identity.max_length, self._identity.max_length)
         with self._lock:  # truncation is a state of the tokenizer: another thread's would cut this one's texts
             whole = tokenizer(texts, truncation=False, verbose=False)["input_ids"]
             over = [place for place, ids in enumerate(whole) if len(ids) > limit]
