@@ -34,6 +34,7 @@ class ExpertConfig:
     index: Path
     depth: int = 1000
     weight: float = 1.0
+    description: str = ""
     options: Any = None
     """Instance of the retriever's own `Options` dataclass."""
 
@@ -141,7 +142,7 @@ def read_pipeline_config(path: Path) -> PipelineConfig:
         ("ranker", RANKERS),
     ):
         if key in table:
-            plain[key] = _component(registry, table[key], f"{file} [{key}]")
+            plain[key] = _component(registry, table[key], f"{file} [{key}]", file.parent)
     plain["experts"] = {name: _expert(value, file, name) for name, value in experts.items()}
     config = parse(PipelineConfig, plain, str(file))
     if config.depth < 1:
@@ -166,7 +167,7 @@ def _expert(table: Any, file: Path, name: str) -> ExpertConfig:
         )
     if isinstance(plain.get("index"), str):
         plain["index"] = file.parent / plain["index"]
-    plain["options"] = parse(options, rest, where)
+    plain["options"] = anchored(parse(options, rest, where), file.parent)
     expert = parse(ExpertConfig, plain, where)
     if not 1 <= expert.depth <= MAX_K:
         raise ConfigError(f"{where}: depth is {expert.depth}; it must be between 1 and {MAX_K:,}")
@@ -179,14 +180,20 @@ def _default(registry: Registry, name: str) -> ComponentConfig:
     return ComponentConfig(name, registry.load(name).Options())
 
 
-def _component(registry: Registry, value: Any, where: str) -> ComponentConfig:
+def _component(registry: Registry, value: Any, where: str, folder: Path) -> ComponentConfig:
     """Either a bare name or a table with a key `name` and the component's options."""
     table = {"name": value} if isinstance(value, str) else value
     if not isinstance(table, dict) or not isinstance(table.get("name"), str):
         raise ConfigError(f"{where}: expected a name or a table with a name, found {value!r}")
     options = registry.load(table["name"]).Options
     rest = {key: found for key, found in table.items() if key != "name"}
-    return ComponentConfig(table["name"], parse(options, rest, where))
+    return ComponentConfig(table["name"], anchored(parse(options, rest, where), folder))
+
+
+def anchored(options: Any, folder: Path) -> Any:
+    """The options with every relative path in them taken from `folder`, where their file lies."""
+    paths = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
+    return dataclasses.replace(options, **{k: folder / v for k, v in paths.items() if isinstance(v, Path)})
 
 
 def _convert(value: Any, hint: Any, where: str) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from periti.errors import ConfigError, InputError, UnknownName
 from periti.indexers.docstore import Docstore
 from periti.protocols import Corpus, Fusion, Noting, Policy, Ranker, Router
 from periti.registry import FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, nearest
+from periti.retrievers.executor import Answer, execute
 from periti.retrievers.experts import Expert
 from periti.retrievers.policies import AllExperts
 from periti.retrievers.routers import ConstantRouter
@@ -67,12 +67,13 @@ class Pipeline:
             raise InputError("no queries were given; give at least one")
         steps: list[Step] = []
         plan = _timed(steps, "route", lambda: self._plan(queries))
+        if noted:
+            steps[-1] = replace(steps[-1], notes=self._routing_notes(queries))
         runs = {}
-        for name in plan.experts:
-            asked = plan.queries_for(name, queries)
-            runs[name] = _timed(steps, f"retrieve:{name}", partial(self._ask, name, asked))
-            if noted:
-                steps[-1] = replace(steps[-1], notes=self._notes(name, asked, runs[name]))
+        for answer in execute(plan, queries, self.experts):
+            runs[answer.expert] = answer.run
+            notes = self._notes(answer) if noted else {}
+            steps.append(Step(f"retrieve:{answer.expert}", answer.seconds, answer.run, notes))
         fused = _timed(steps, "fuse", lambda: self._fuse(runs, plan))
         reranked = _timed(steps, "rerank", lambda: self.ranker.rerank(queries, fused.top(self.depth), self.corpus))
         return reranked.top(k).renamed(self.name), Trace(tuple(steps))
@@ -102,16 +103,21 @@ class Pipeline:
                 raise UnknownName(f"the policy asks {name!r}, which is not on the panel; {nearest(name, self.experts)}")
         return plan
 
-    def _ask(self, name: str, queries: Queries) -> Run:
-        expert = self.experts[name]
-        return expert.retriever.retrieve(queries, expert.depth)
-
-    def _notes(self, name: str, queries: Queries, run: Run) -> Mapping[str, int]:
+    def _notes(self, answer: Answer) -> Mapping[str, int]:
         """What a reader should know of an expert's answer: queries without one, queries not read to their end."""
-        retriever = self.experts[name].retriever
-        silent = len(queries) - run.frame["query_id"].n_unique()
+        retriever = self.experts[answer.expert].retriever
+        silent = len(answer.asked) - answer.run.frame["query_id"].n_unique()
         unanswered = {"unanswered_queries": silent} if silent else {}
-        return {**unanswered, **(retriever.notes(queries) if isinstance(retriever, Noting) else {})}
+        shared = {"experts_in_one_batch": answer.together} if answer.together > 1 else {}
+        return {**unanswered, **shared, **(retriever.notes(answer.asked) if isinstance(retriever, Noting) else {})}
+
+    def _routing_notes(self, queries: Queries) -> Mapping[str, int]:
+        """What a reader should know of the routing: how often the router or the policy fell back."""
+        notes = dict(self.router.notes(queries)) if isinstance(self.router, Noting) else {}
+        told = getattr(self.policy, "notes", None)
+        if told is not None:
+            notes |= told(queries, self.router.experts, self.router.scores(queries))
+        return notes
 
     def _fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """A panel of one needs no fusion and keeps its scores.
@@ -139,6 +145,7 @@ def open_pipeline(config: PipelineConfig | Path | str) -> Pipeline:
             retriever=RETRIEVERS.load(expert.retriever).open(expert.index, docstore, expert.options),
             depth=expert.depth,
             weight=expert.weight,
+            description=expert.description,
         )
         for name, expert in config.experts.items()
     }

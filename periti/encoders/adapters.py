@@ -22,9 +22,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from periti.errors import EncoderError
+from periti.errors import EncoderError, UnknownName
 from periti.files import sha256_file
 from periti.protocols import EncoderIdentity
+from periti.registry import nearest
 
 WEIGHTS, CONFIG, CARD = "adapter_model.safetensors", "adapter_config.json", "card.json"
 KINDS = ("lora", "linear")
@@ -211,3 +212,16 @@ def read_adapter(folder: Path) -> Adapter:
         raise EncoderError(f"{weights_path} is truncated or was altered; restore it or train the expert again")
     tensors, _ = read_arrays(weights_path)
     return Adapter.of_tensors(tensors, kind=kind, base=base, scale=scale, **card)
+
+
+def shipped_expert(name: str) -> Path:
+    """Folder of an expert that comes with periti, over MiniLM.
+
+    Raises:
+        UnknownName: there is none of that name.
+    """
+    folder = Path(__file__).parent / "shipped"
+    known = sorted(path.name for path in folder.iterdir() if (path / CARD).is_file()) if folder.is_dir() else []
+    if name not in known:
+        raise UnknownName(f"no expert {name!r} ships with periti; {nearest(name, known)}")
+    return folder / name

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from periti.encoders.adapters import Adapter
 from periti.encoders.lora import MixedLayer, Mixture, Running, fitting, stacked
 from periti.encoders.sentence import Forward, SentenceEncoder
@@ -22,6 +25,9 @@ from periti.types import Coverage
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+REMEMBERED = 1024
+"""Base vectors of queries that a panel remembers: 1.5 MB at 384 dimensions."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class PanelEncoder:
         self._lock = threading.Lock()
         self._layers: dict[str, nn.Linear] = {}
         self._resident = _Resident({}, (None,), {}, None)
+        self._held: Mapping[str, NDArray[np.float32]] = {}
 
     @property
     def adapters(self) -> tuple[str, ...]:
@@ -102,6 +109,23 @@ class PanelEncoder:
 
         slots = torch.tensor([0 if a is None else resident.slots[a] for a in adapters])
         return self.base.encode_queries_by(texts, self._forward(slots, resident))
+
+    def encode_base(self, texts: Sequence[str]) -> Encoded:
+        """Vectors of queries by the base, float32 (n, d); those of the last calls are remembered.
+
+        A router reads them, then the expert that is the base itself, then whoever explains: one forward pass is enough.
+        """
+        held = self._held
+        fresh = [text for text in dict.fromkeys(texts) if text not in held]
+        if fresh:
+            new = dict(zip(fresh, self.base.encode_queries(fresh).vectors, strict=True))
+            self._held = (
+                {**held, **new} if len(held) + len(new) <= REMEMBERED else dict(list(new.items())[-REMEMBERED:])
+            )
+            held = {**held, **new}
+        vectors = [held[text] for text in texts]
+        stacked = np.stack(vectors) if vectors else np.empty((0, self.base.identity.dimension), np.float32)
+        return Encoded(stacked, self.base.query_coverage(texts))
 
     def _forward(self, slots: Tensor, resident: _Resident) -> Forward:
         """A forward pass in which the text at place p uses slot slots[p]."""
@@ -172,12 +196,19 @@ class ExpertEncoder:
         return self.panel.base
 
     @property
+    def general(self) -> ExpertEncoder:
+        """The base model as an expert: what routers see, remembered for the expert that is the base itself."""
+        return ExpertEncoder(self.panel, None)
+
+    @property
     def identity(self) -> EncoderIdentity:
         """The base's: what an adapter changes is on the query's side only, so the index is shared."""
         return self.panel.base.identity
 
     def encode_queries(self, texts: Sequence[str]) -> Encoded:
         """Vectors of queries, float32 (n, d)."""
+        if self.adapter is None:
+            return self.panel.encode_base(texts)
         return self.panel.encode(texts, [self.adapter] * len(texts))
 
     def encode_documents(self, texts: Sequence[str]) -> Encoded:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Self
+from weakref import WeakKeyDictionary
 
-from periti.errors import IndexMismatch
+from periti.encoders import SentenceEncoder
+from periti.encoders.adapters import read_adapter, shipped_expert
+from periti.encoders.panel import panel_of
+from periti.errors import ConfigError, EncoderError, IndexMismatch
 from periti.indexers.approximate import SearchSettings
 from periti.indexers.dense import DenseIndex
 from periti.indexers.docstore import Docstore
@@ -19,7 +23,17 @@ from periti.types import Queries, Run
 
 @dataclass(frozen=True)
 class DenseOptions(SearchSettings):
-    """How hard an approximate index looks."""
+    """How hard an approximate index looks, and the adapter that makes an expert of the index's own encoder.
+
+    `adapter` is a folder written by `periti train expert`; `expert` is the name of one that ships with periti.
+    """
+
+    adapter: Path | None = None
+    expert: str = ""
+
+    def __post_init__(self) -> None:
+        if self.adapter and self.expert:
+            raise ConfigError("dense retriever: both adapter and expert are given; keep one of them")
 
 
 class DenseRetriever:
@@ -50,8 +64,10 @@ class DenseRetriever:
     @classmethod
     def open(cls, folder: Path, docstore: Docstore, options: DenseOptions) -> Self:
         """The retriever of an index directory, with the encoder its manifest names; raises IndexUnusable."""
-        index = DenseIndex(folder, docstore.ids, docstore.corpus_digest, options)
-        return cls(index, load_encoder(EncoderSource.of_manifest(index.manifest)))
+        index = _index(
+            folder, docstore, SearchSettings(**{f.name: getattr(options, f.name) for f in fields(SearchSettings)})
+        )
+        return cls(index, expert_encoder(load_encoder(EncoderSource.of_manifest(index.manifest)), options))
 
     def retrieve(self, queries: Queries, depth: int) -> Run:
         """At most `depth` documents a query, scored by the inner product of their vectors."""
@@ -65,6 +81,33 @@ class DenseRetriever:
         if not coverage.truncated_texts:
             return {}
         return {"truncated_queries": coverage.truncated_texts, "truncated_tokens": coverage.truncated_tokens}
+
+
+_OPEN: WeakKeyDictionary[Docstore, dict[tuple[Path, SearchSettings], DenseIndex]] = WeakKeyDictionary()
+
+
+def _index(folder: Path, docstore: Docstore, settings: SearchSettings) -> DenseIndex:
+    """The index, opened once for all experts of a collection that share it."""
+    shared = _OPEN.setdefault(docstore, {})
+    if (folder, settings) not in shared:
+        shared[folder, settings] = DenseIndex(folder, docstore.ids, docstore.corpus_digest, settings)
+    return shared[folder, settings]
+
+
+def expert_encoder(encoder: Encoder, options: DenseOptions) -> Encoder:
+    """The encoder through the options' adapter; the encoder itself, as a member of its panel, without one.
+
+    Raises:
+        EncoderError: the adapter is missing, damaged or for another base, or the encoder takes none.
+    """
+    if not isinstance(encoder, SentenceEncoder):
+        if options.adapter or options.expert:
+            raise EncoderError(f"the encoder {encoder.identity.name!r} takes no adapter; leave it out")
+        return encoder
+    adapter = None
+    if options.adapter or options.expert:
+        adapter = read_adapter(options.adapter or shipped_expert(options.expert))
+    return panel_of(encoder).expert(adapter)
 
 
 def _short(value: object) -> str:

@@ -33,8 +33,8 @@ def base_encoder(experts: Sequence[Expert]) -> Encoder:
     for expert in experts:
         encoder = getattr(expert.retriever, "encoder", None)
         if isinstance(encoder, Encoder):
-            base = getattr(encoder, "base", encoder)
-            return base if isinstance(base, Encoder) else encoder
+            general = getattr(encoder, "general", encoder)
+            return general if isinstance(general, Encoder) else encoder
     names = ", ".join(repr(expert.name) for expert in experts) or "none"
     raise ConfigError(
         f"the router reads query vectors, but no expert of the panel has an encoder (experts: {names}); "
