@@ -32,6 +32,7 @@ class DenseOptions(SearchSettings):
     expert: str = ""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.adapter and self.expert:
             raise ConfigError("dense retriever: both adapter and expert are given; keep one of them")
 

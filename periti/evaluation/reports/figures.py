@@ -41,7 +41,7 @@ def forest(study: Study, table: ComparisonTable, comparisons: Sequence[Compariso
     """Differences with their intervals, one row a comparison; filled where significant after correction."""
 
     def draw(figure: Any) -> None:
-        axes = _rows(figure, _pairs(table, comparisons))
+        axes = named_rows(figure, _pairs(table, comparisons))
         margin = study.design.margin
         if margin is not None:
             axes.axvspan(-margin, margin, color=STAND_IN["band"], linewidth=0)
@@ -55,30 +55,30 @@ def forest(study: Study, table: ComparisonTable, comparisons: Sequence[Compariso
             face = INK if one.significant else STAND_IN["ground"]
             axes.plot(one.difference, place, "o", markersize=5.5, markerfacecolor=face, markeredgecolor=INK)
             told = f"{one.difference:+.4f}   p {p_text(one.adjusted)}"
-            _write(axes, 1.01, place, told, transform=axes.get_yaxis_transform())
+            write(axes, 1.01, place, told, transform=axes.get_yaxis_transform())
         axes.set_xlabel(f"difference in {table.measure}", parse_math=False)
 
-    return _svg(draw, _height(len(comparisons)), f"Differences with intervals, {title(table)}")
+    return svg(draw, rows_height(len(comparisons)), f"Differences with intervals, {title(table)}")
 
 
 def outcomes(table: ComparisonTable, comparisons: Sequence[Comparison]) -> str:
     """Topics won, tied and lost, one bar a comparison."""
 
     def draw(figure: Any) -> None:
-        axes = _rows(figure, _pairs(table, comparisons))
+        axes = named_rows(figure, _pairs(table, comparisons))
         for place, one in enumerate(comparisons):
             start = 0
             for role, count in (("win", one.wins), ("tie", one.ties), ("lose", one.losses)):
                 axes.barh(place, count, left=start, height=0.72, color=STAND_IN[role], linewidth=0)
                 start += count
             told = f"{one.wins} / {one.ties} / {one.losses}"
-            _write(axes, 1.01, place, told, transform=axes.get_yaxis_transform())
+            write(axes, 1.01, place, told, transform=axes.get_yaxis_transform())
         axes.axvline(table.topics / 2, color=INK, linewidth=0.8, linestyle=(0, (3, 3)))
         axes.set_xlim(0, table.topics)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("topics: won by the first / tied / won by the second")
 
-    return _svg(draw, _height(len(comparisons)), f"Topics won, tied and lost, {title(table)}")
+    return svg(draw, rows_height(len(comparisons)), f"Topics won, tied and lost, {title(table)}")
 
 
 def topics(table: ComparisonTable, comparisons: Sequence[Comparison]) -> str:
@@ -89,12 +89,12 @@ def topics(table: ComparisonTable, comparisons: Sequence[Comparison]) -> str:
     def draw(figure: Any) -> None:
         for place, (one, name) in enumerate(zip(comparisons, _pairs(table, comparisons), strict=True)):
             axes = figure.add_subplot(lines, columns, place + 1)
-            _plain(axes)
+            plain(axes)
             _bars(axes, table, one)
             axes.set_title(name, parse_math=False, fontsize=9, color=INK, loc="left")
         figure.subplots_adjust(left=0.0, right=1.15, hspace=0.5, wspace=0.13)
 
-    return _svg(draw, 2.1 * lines, f"Differences topic by topic, {title(table)}")
+    return svg(draw, 2.1 * lines, f"Differences topic by topic, {title(table)}")
 
 
 def _bars(axes: Any, table: ComparisonTable, one: Comparison) -> None:
@@ -111,10 +111,10 @@ def _bars(axes: Any, table: ComparisonTable, one: Comparison) -> None:
     axes.margins(x=0.02, y=0.18)
     last = len(heights) - 1
     if heights[0] > 0:
-        _write(axes, 0, heights[0], f" {_short(table.scores.query_ids[order[0]])}", va="bottom", fontsize=7.5)
+        write(axes, 0, heights[0], f" {short(table.scores.query_ids[order[0]])}", va="bottom", fontsize=7.5)
     if heights[last] < 0:
-        name = f"{_short(table.scores.query_ids[order[last]])} "
-        _write(axes, last, heights[last], name, va="top", ha="right", fontsize=7.5)
+        name = f"{short(table.scores.query_ids[order[last]])} "
+        write(axes, last, heights[last], name, va="top", ha="right", fontsize=7.5)
 
 
 def heat_map(study: Study, table: ComparisonTable) -> str:
@@ -139,7 +139,7 @@ def heat_map(study: Study, table: ComparisonTable) -> str:
             _fill_cells(axes, table, number)
         _key(axes, levels)
 
-    return _svg(
+    return svg(
         draw,
         min(WIDTH * (0.7 if count <= NAMED else 0.85), 1.2 + 0.55 * count),
         f"Corrected p of all pairs, {title(table)}",
@@ -178,7 +178,7 @@ def _name_cells(axes: Any, names: Sequence[str]) -> None:
     if count <= NAMED:
         size = 8.5 if count <= 25 else 6.5
         places = np.arange(count) + 0.5
-        left = [f"{_short(name)}  {place}" for place, name in enumerate(names, 1)]
+        left = [f"{short(name)}  {place}" for place, name in enumerate(names, 1)]
         axes.set_yticks(places, left, parse_math=False, fontsize=size)
         axes.set_xticks(places, range(1, count + 1), fontsize=size)
     else:
@@ -194,8 +194,8 @@ def _fill_cells(axes: Any, table: ComparisonTable, number: dict[str, int]) -> No
     for one in table.comparisons:
         i, j = sorted((number[one.a], number[one.b]))
         colour = STAND_IN["on-p"] if one.significant else INK
-        _write(axes, i + 0.5, j + 0.5, p_text(one.adjusted), ha="center", color=colour, fontsize=7)
-        _write(axes, j + 0.5, i + 0.5, f"{abs(one.difference):.4f}", ha="center", color=colour, fontsize=7)
+        write(axes, i + 0.5, j + 0.5, p_text(one.adjusted), ha="center", color=colour, fontsize=7)
+        write(axes, j + 0.5, i + 0.5, f"{abs(one.difference):.4f}", ha="center", color=colour, fontsize=7)
 
 
 def _key(axes: Any, levels: Sequence[float]) -> None:
@@ -224,7 +224,7 @@ def curves(frame: pl.DataFrame, quantity: str) -> str:
 
     def draw(figure: Any) -> None:
         axes = figure.add_subplot()
-        _plain(axes)
+        plain(axes)
         axes.grid(axis="y", color=RULE, linewidth=0.8)
         budgets = frame["budget"].unique().sort().to_numpy()
         for name in order:
@@ -240,7 +240,7 @@ def curves(frame: pl.DataFrame, quantity: str) -> str:
             line.set_parse_math(False)
         figure.subplots_adjust(left=0.05, right=0.82)
 
-    return _svg(draw, 4.4, quantity)
+    return svg(draw, 4.4, quantity)
 
 
 def _curve(axes: Any, name: str, part: pl.DataFrame, number: int) -> None:
@@ -249,7 +249,7 @@ def _curve(axes: Any, name: str, part: pl.DataFrame, number: int) -> None:
     budgets = part["budget"].to_numpy()
     axes.plot(
         budgets, part["value"].to_numpy(), color=colour, linestyle=_DASHES[number // 8 % len(_DASHES)], linewidth=1.6,
-        marker=_MARKERS[(number + 3 * (number // 8)) % 8], markersize=4.5, label=" " + _short(name),
+        marker=_MARKERS[(number + 3 * (number // 8)) % 8], markersize=4.5, label=" " + short(name),
     )  # fmt: skip
 
 
@@ -268,10 +268,10 @@ def _aside(budgets: np.ndarray[Any, np.dtype[Any]], number: int, count: int) -> 
     return 0.4 * step * (number - (count - 1) / 2.0) / max(count, 1)
 
 
-def _rows(figure: Any, names: Sequence[str]) -> Any:
+def named_rows(figure: Any, names: Sequence[str]) -> Any:
     """Axes with one named row a comparison, the first on top."""
     axes = figure.add_subplot()
-    _plain(axes)
+    plain(axes)
     axes.set_yticks(range(len(names)), names, parse_math=False, fontsize=8.5)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0, labelcolor=INK)
@@ -281,7 +281,7 @@ def _rows(figure: Any, names: Sequence[str]) -> Any:
     return axes
 
 
-def _plain(axes: Any) -> None:
+def plain(axes: Any) -> None:
     """Only the lines that are needed, in the page's colours."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(SOFT)
@@ -290,7 +290,7 @@ def _plain(axes: Any) -> None:
     axes.yaxis.label.set(color=SOFT, fontsize=9)
 
 
-def _write(axes: Any, x: float, y: float, words: str, **how: Any) -> None:
+def write(axes: Any, x: float, y: float, words: str, **how: Any) -> None:
     """Put words on a picture; they are not measured when the picture is laid out."""
     how = {"va": "center", "fontsize": 8, "color": SOFT, "parse_math": False, "clip_on": False} | how
     axes.text(x, y, words, **how)
@@ -298,28 +298,28 @@ def _write(axes: Any, x: float, y: float, words: str, **how: Any) -> None:
 
 def _pairs(table: ComparisonTable, comparisons: Sequence[Comparison]) -> list[str]:
     """Names of comparisons; systems that look alike when shortened carry their numbers in the table of systems."""
-    short = {standing.system: _short(standing.system) for standing in table.standings}
-    seen = Counter(short.values())
+    shown = {standing.system: short(standing.system) for standing in table.standings}
+    seen = Counter(shown.values())
     told = {
         system: name if seen[name] == 1 else f"{number}: {name}"
-        for number, (system, name) in enumerate(short.items(), 1)
+        for number, (system, name) in enumerate(shown.items(), 1)
     }
     return [f"{told[one.a]} − {told[one.b]}" for one in comparisons]
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """A name with its middle left out if it is long, on one line, without control characters."""
     clean = " ".join(printable(name).split("\n"))
     half = (NAME - 1) // 2
     return clean if len(clean) <= NAME else f"{clean[:half]}…{clean[-half:]}"
 
 
-def _height(rows: int) -> float:
+def rows_height(rows: int) -> float:
     """Inches of a picture with so many rows."""
     return 0.75 + 0.235 * max(rows, 2)
 
 
-def _svg(draw: Callable[[Any], None], height: float, shows: str) -> str:
+def svg(draw: Callable[[Any], None], height: float, shows: str) -> str:
     """A drawing as an SVG element for a page; Matplotlib's settings are as before afterwards."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
