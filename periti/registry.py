@@ -120,7 +120,13 @@ POLICIES = Registry(
         "budget": "periti.retrievers.policies.budget:Budget",
     },
 )
-FUSIONS = Registry("fusions", {"rrf": "periti.rankers.fusion:ReciprocalRankFusion"})
+FUSIONS = Registry(
+    "fusions",
+    {
+        "rrf": "periti.rankers.fusion:ReciprocalRankFusion",
+        "sum": "periti.rankers.fusion:ScoreSum",
+    },
+)
 RANKERS = Registry("rankers", {"identity": "periti.rankers.identity:IdentityRanker"})
 
 FAMILIES = (ENCODERS, RETRIEVERS, ROUTERS, POLICIES, FUSIONS, RANKERS)

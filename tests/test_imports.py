@@ -33,6 +33,7 @@ LAYERS = (
     {"retrievers", "rankers", "training"},
     {"pipeline"},
     {"batches"},
+    {"panels"},
     {"doctor"},
     {"api"},
     {"cli"},
@@ -43,7 +44,7 @@ APART = {
     "evaluation": {"errors", "types", "registry", "protocols", "progress"},
 }
 """Parts that stand beside the layers, and all they may import: evaluation judges a run from any system on earth."""
-READ_BY = {"doctor", "api", "cli"}
+READ_BY = {"panels", "doctor", "api", "cli"}
 """The only parts that may import one that stands apart."""
 
 HOMES = {

@@ -12,7 +12,8 @@ from periti import __version__
 from periti.errors import PeritiError
 
 COMMANDS = (
-    "demo", "datasets", "index", "search", "run", "evaluate", "compare", "agree", "adjudicate", "serve", "doctor",
+    "demo", "datasets", "index", "search", "run", "evaluate", "compare", "agree", "adjudicate", "train", "router",
+    "serve", "doctor",
 )  # fmt: skip
 
 DESCRIPTION = "Retrieval and ranking by a panel of domain experts, with evaluation people can trust."
@@ -26,6 +27,8 @@ EPILOG = """examples:
   periti compare --qrels scifact a.run b.run         differences, intervals, corrected significance
   periti agree --qrels a.qrels b.qrels --runs *.run  do other judgements rank the systems alike?
   periti adjudicate simulate --dataset clef-tar-2017 which cheap judgements keep the conclusions?
+  periti train expert panel.toml --seed 1            experts over one frozen document encoder
+  periti router evaluate panel.toml                  is the routed panel better than one model?
   periti doctor                                      is everything in place on this machine?
 
 `periti COMMAND --help` shows the examples of each command."""

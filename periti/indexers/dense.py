@@ -202,6 +202,12 @@ class DenseIndex:
     def __len__(self) -> int:
         return int(self._faiss_index.ntotal)
 
+    def stored(self) -> tuple[NDArray[np.int64], Vectors]:
+        """Docstore ordinals int64 (n,) and vectors float32 (n, d) of all rows, decoded."""
+        rows = np.arange(len(self)) if self._rows is None else self._rows
+        vectors = self._flat if self._flat is not None else self._faiss_index.reconstruct_n(0, len(self))
+        return rows, np.array(vectors, np.float32)
+
     def check(self, vectors: Vectors, k: int) -> Vectors:
         """The query vectors as this index needs them.
 

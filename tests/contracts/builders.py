@@ -104,7 +104,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
         "entropy": plain(POLICIES, "entropy"),
         "budget": plain(POLICIES, "budget", budget=3.0, costs={"a": 2.0, "b": 1.0, "c": 1.5}),
     },
-    "fusions": {"rrf": plain(FUSIONS, "rrf")},
+    "fusions": {"rrf": plain(FUSIONS, "rrf"), "sum": plain(FUSIONS, "sum")},
     "rankers": {"identity": plain(RANKERS, "identity")},
 }
 

@@ -20,8 +20,10 @@ from tests.tiny import QUERIES, Tiny
 
 def adapter(folder: Path, seed: int) -> Path:
     base = minilm().identity
-    matrix = np.random.default_rng(seed).normal(size=(base.dimension, base.dimension)).astype(np.float32) / 20
-    made = Adapter.of_tensors({LINEAR: matrix}, kind="linear", base=base.weights_sha256, scale=1.0, name=f"e{seed}")
+    drawn = np.random.default_rng(seed).normal(size=(base.dimension, base.dimension)) / 20
+    made = Adapter.of_tensors(
+        {LINEAR: drawn.astype(np.float32)}, kind="linear", base=base.weights_sha256, scale=1.0, name=f"e{seed}"
+    )
     folder.mkdir(parents=True)
     write_adapter(made, folder)
     return folder

@@ -1,0 +1,185 @@
+"""A panel's configuration: collections and their slices, experts and their sources, how they are trained.
+
+name = "professions"
+indexes = "indexes"
+home = "panel"
+
+[training]
+method = "linear"
+
+[collections.scifact]
+dataset = "scifact"
+train = "train"
+test = "test"
+
+[experts.science]
+description = "claims about biology and medicine, checked against abstracts"
+sources = ["scifact"]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from periti.config import anchored, parse, read_toml
+from periti.errors import ConfigError
+from periti.registry import ROUTERS, nearest
+from periti.training.settings import TrainingOptions
+
+BASE = "base"
+"""Name of the expert that is the encoder without an adapter: the generalist."""
+QUERIES_FROM = ("judgements", "spans", "medquad")
+GROUPS = ("query", "document")
+
+
+@dataclass(frozen=True)
+class CollectionConfig:
+    """One collection of a panel and how its queries are divided.
+
+    Attributes:
+        dataset: a name of the catalog, or irds:ID.
+        train: split whose queries are for training, dev and utilities; empty if the collection only tests.
+        test: split that is evaluated; empty if it is not.
+        hold_out: where train and test name the same split, the share of it that is test; its groups never touch.
+        group: what is kept together when queries are divided: "query", or "document" (the first relevant one).
+        queries: "judgements" (the dataset's own), "spans" (a passage from inside a document asks for the document), or
+            "medquad" (the question-answer pairs that come with medquad-liveqa; the answers are the documents).
+        sample: at most so many training queries, chosen by hash; 0 takes all.
+        home: the expert that is at home here though it learns from other queries of the same kind.
+        slices: shares of the training queries for fitting, dev (early stop) and utilities.
+    """
+
+    dataset: str
+    train: str = ""
+    test: str = ""
+    hold_out: float = 0.0
+    group: str = "query"
+    queries: str = "judgements"
+    sample: int = 0
+    home: str = ""
+    slices: tuple[float, ...] = (0.7, 0.15, 0.15)
+
+    def __post_init__(self) -> None:
+        for name, known in (("group", GROUPS), ("queries", QUERIES_FROM)):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{self.dataset}: no {name} {getattr(self, name)!r}; known: {', '.join(known)}")
+        if len(self.slices) != 3 or min(self.slices) < 0 or abs(sum(self.slices) - 1) > 1e-9:
+            raise ConfigError(f"{self.dataset}: slices are {self.slices}; give three shares that sum to 1")
+        if not 0 <= self.hold_out < 1:
+            raise ConfigError(f"{self.dataset}: hold_out is {self.hold_out}; it must be at least 0 and below 1")
+        if self.train and self.train == self.test and not self.hold_out:
+            raise ConfigError(
+                f"{self.dataset}: train and test are both {self.train!r} and nothing is held out; "
+                "name another split or set hold_out"
+            )
+        if self.train.startswith("test"):
+            raise ConfigError(f"{self.dataset}: train is the split {self.train!r}; nothing is learnt from a test split")
+
+
+@dataclass(frozen=True)
+class ExpertEntry:
+    """One expert to train.
+
+    Attributes:
+        sources: collections of the panel whose training queries it learns from.
+        description: what it is for; routers by card read it.
+        licence: of the data, for the card.
+        control: whether it is a control (such as the multi-task model) that is measured but never routed to.
+        training: settings that differ from the panel's.
+    """
+
+    sources: tuple[str, ...]
+    description: str = ""
+    licence: str = ""
+    control: bool = False
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PanelConfig:
+    """Everything about a panel. Paths are relative to the file."""
+
+    name: str
+    collections: Mapping[str, CollectionConfig]
+    experts: Mapping[str, ExpertEntry]
+    indexes: Path = Path("indexes")
+    home: Path = Path("panel")
+    measure: str = "nDCG@10"
+    seeds: tuple[int, ...] = (1, 2, 3)
+    router: str = "pilots"
+    """The router that `periti router explain` asks and the report pictures."""
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+
+    def options(self, expert: str) -> TrainingOptions:
+        """The training settings of an expert."""
+        return replace(self.training, **self.experts[expert].training)
+
+    @property
+    def routed(self) -> tuple[str, ...]:
+        """Names of the experts a router may choose: the base first, then all that are no controls."""
+        return (BASE, *(name for name, one in self.experts.items() if not one.control))
+
+    def homes(self) -> dict[str, str]:
+        """Collection -> the routed expert that learns from it or is declared at home; the first, where several do."""
+        found = {name: one.home for name, one in self.collections.items() if one.home}
+        for name, one in self.experts.items():
+            for source in one.sources:
+                if not one.control:
+                    found.setdefault(source, name)
+        return found
+
+
+def read_panel_config(path: Path) -> PanelConfig:
+    """The panel that a TOML file describes.
+
+    Raises:
+        ConfigError: an unknown key, a wrong value, an expert without sources, a source that is no collection.
+    """
+    table = read_toml(path)
+    known = {f.name for f in fields(PanelConfig)}
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"{path}: unknown key {key!r}; {nearest(key, known)}")
+    for key in ("collections", "experts"):
+        if not isinstance(table.get(key), dict) or not table[key]:
+            raise ConfigError(f"{path}: no {key}; add at least one table [{key}.NAME]")
+    plain = dict(table)
+    plain["collections"] = {
+        n: parse(CollectionConfig, t, f"{path} [collections.{n}]") for n, t in table["collections"].items()
+    }
+    plain["experts"] = {n: parse(ExpertEntry, t, f"{path} [experts.{n}]") for n, t in table["experts"].items()}
+    config: PanelConfig = anchored(parse(PanelConfig, plain, str(path)), path.parent)
+    _check(config, path)
+    return config
+
+
+def _check(config: PanelConfig, path: Path) -> None:
+    if not config.seeds:
+        raise ConfigError(f"{path}: seeds is empty; give at least one")
+    if BASE in config.experts:
+        raise ConfigError(f"{path}: an expert can not be called {BASE!r}; that is the encoder without an adapter")
+    if config.router not in ROUTERS:
+        raise ConfigError(f"{path}: no router {config.router!r}; {nearest(config.router, ROUTERS)}")
+    for name, collection in config.collections.items():
+        if collection.home and collection.home not in config.experts:
+            known = nearest(collection.home, config.experts)
+            raise ConfigError(f"{path} [collections.{name}]: no expert {collection.home!r}; {known}")
+    for name, expert in config.experts.items():
+        _check_expert(config, f"{path} [experts.{name}]", expert)
+
+
+def _check_expert(config: PanelConfig, where: str, expert: ExpertEntry) -> None:
+    if not expert.sources:
+        raise ConfigError(f"{where}: no sources; name collections it learns from")
+    for source in expert.sources:
+        if source not in config.collections:
+            raise ConfigError(f"{where}: no collection {source!r}; {nearest(source, config.collections)}")
+        if not config.collections[source].train:
+            raise ConfigError(f"{where}: collection {source!r} has no train split to learn from")
+    known = {f.name for f in fields(TrainingOptions)}
+    for key in expert.training:
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key training.{key!r}; {nearest(key, known)}")
