@@ -35,6 +35,8 @@ class ExpertConfig:
     depth: int = 1000
     weight: float = 1.0
     description: str = ""
+    always: bool = False
+    """Asked for every query, beside whom the router chooses."""
     options: Any = None
     """Instance of the retriever's own `Options` dataclass."""
 
@@ -144,6 +146,8 @@ def read_pipeline_config(path: Path) -> PipelineConfig:
         if key in table:
             plain[key] = _component(registry, table[key], f"{file} [{key}]", file.parent)
     plain["experts"] = {name: _expert(value, file, name) for name, value in experts.items()}
+    if all(expert.always for expert in plain["experts"].values()):
+        raise ConfigError(f"{file}: every expert is asked always, so none is left to route to; drop `always` from one")
     config = parse(PipelineConfig, plain, str(file))
     if config.depth < 1:
         raise ConfigError(f"{file}: depth is {config.depth}; it must be at least 1")

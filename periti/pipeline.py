@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import polars as pl
 
 from periti.config import PipelineConfig, read_pipeline_config
 from periti.errors import ConfigError, InputError, UnknownName
@@ -17,7 +19,8 @@ from periti.retrievers.executor import Answer, execute
 from periti.retrievers.experts import Expert
 from periti.retrievers.policies import AllExperts
 from periti.retrievers.routers import ConstantRouter
-from periti.types import MAX_K, Plan, Queries, Run, Step, Trace
+from periti.retrievers.routing.base import Explaining
+from periti.types import MAX_K, PLAN, Plan, Queries, Run, Step, Trace
 
 T = TypeVar("T", Run, Plan)
 
@@ -87,7 +90,7 @@ class Pipeline:
         for name in experts:
             if name not in self.experts:
                 raise UnknownName(f"pipeline {self.name!r} has no expert {name!r}; {nearest(name, self.experts)}")
-        kept = {name: self.experts[name] for name in experts}
+        kept = {name: replace(self.experts[name], always=False) for name in experts}
         return replace(
             self,
             name="+".join(experts),
@@ -97,11 +100,27 @@ class Pipeline:
         )
 
     def _plan(self, queries: Queries) -> Plan:
-        plan = self.policy.select(queries, self.router.experts, self.router.scores(queries))
+        plan = self._with_always(queries, self.policy.select(queries, self.router.experts, self.router.scores(queries)))
         for name in plan.experts:
             if name not in self.experts:
                 raise UnknownName(f"the policy asks {name!r}, which is not on the panel; {nearest(name, self.experts)}")
         return plan
+
+    def _with_always(self, queries: Queries, plan: Plan) -> Plan:
+        """The plan with the experts that answer every query, each with its own weight."""
+        always = [expert for expert in self.experts.values() if expert.always]
+        if not always:
+            return plan
+        rows = {
+            "query_id": [query_id for query_id in queries.ids for _ in always],
+            "expert": [expert.name for expert in always] * len(queries),
+            "weight": [expert.weight for expert in always] * len(queries),
+        }
+        return Plan.of(pl.concat([plan.frame, pl.DataFrame(rows, schema=PLAN)]), queries)
+
+    def why(self, queries: Queries) -> list[Mapping[str, Any]]:
+        """What the routing of each query rests on: scores by expert, nearest examples; empty if the router is mute."""
+        return list(self.router.explain(queries)) if isinstance(self.router, Explaining) else []
 
     def _notes(self, answer: Answer) -> Mapping[str, int]:
         """What a reader should know of an expert's answer: queries without one, queries not read to their end."""
@@ -146,6 +165,7 @@ def open_pipeline(config: PipelineConfig | Path | str) -> Pipeline:
             depth=expert.depth,
             weight=expert.weight,
             description=expert.description,
+            always=expert.always,
         )
         for name, expert in config.experts.items()
     }
@@ -154,7 +174,7 @@ def open_pipeline(config: PipelineConfig | Path | str) -> Pipeline:
         name=config.name,
         description=config.description,
         experts=experts,
-        router=ROUTERS.load(router.name).open(list(experts.values()), router.options),
+        router=ROUTERS.load(router.name).open([e for e in experts.values() if not e.always], router.options),
         policy=POLICIES.load(policy.name).open(policy.options),
         fusion=FUSIONS.load(fusion.name).open(fusion.options),
         ranker=RANKERS.load(ranker.name).open(ranker.options),

@@ -86,6 +86,7 @@ class Explanation(_Strict):
     """How one question was answered."""
 
     plan: list[Share]
+    routing: dict[str, Any] | None = Field(None, description="Fitness of each expert and what it rests on, if known.")
     counts: dict[str, int] = Field(description="Documents that left each step, and how many were returned.")
 
 

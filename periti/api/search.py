@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from periti.api.schemas import Explanation, Found, Hit, Result, SearchAnswer, SearchRequest, Share, Step
@@ -33,7 +33,7 @@ def answer(collection: str, pipeline: Pipeline, request: SearchRequest) -> Searc
     ]
     extra: dict[str, Any] = {}
     if request.explain:
-        for result, explanation in zip(results, _explanations(queries, run, trace), strict=True):
+        for result, explanation in zip(results, _explanations(queries, run, trace, pipeline.why(queries)), strict=True):
             result["explanation"] = explanation
         extra["steps"] = [
             Step(step=step.name, ms=round(step.seconds * 1000, 3), notes=dict(step.notes)) for step in trace.steps
@@ -80,7 +80,7 @@ def _found_by(run: Run, trace: Trace) -> dict[tuple[str, str], dict[str, Found]]
     return found
 
 
-def _explanations(queries: Queries, run: Run, trace: Trace) -> list[Explanation]:
+def _explanations(queries: Queries, run: Run, trace: Trace, why: Sequence[Mapping[str, Any]]) -> list[Explanation]:
     """The plan of each question, and how many documents left each step."""
     shares: dict[str, list[Share]] = defaultdict(list)
     counts: dict[str, dict[str, int]] = {query_id: {} for query_id in queries.ids}
@@ -92,4 +92,7 @@ def _explanations(queries: Queries, run: Run, trace: Trace) -> list[Explanation]
             left = dict(output.frame.group_by("query_id").len().iter_rows())
             for query_id, own in counts.items():
                 own[name] = left.get(query_id, 0)
-    return [Explanation(plan=shares[query_id], counts=counts[query_id]) for query_id in queries.ids]
+    return [
+        Explanation(plan=shares[query_id], counts=counts[query_id], routing=dict(why[place]) if why else None)
+        for place, query_id in enumerate(queries.ids)
+    ]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from periti.errors import InputError
+
+if TYPE_CHECKING:
+    from periti.types import Trace
 
 EPILOG = """examples:
   periti search indexes/scifact "does vitamin D prevent falls in older adults?"
@@ -48,9 +52,18 @@ def search(arguments: argparse.Namespace) -> int:
         {"rank": rank, "score": score, "doc_id": document.doc_id, "title": document.title, "text": document.text}
         for rank, score, document in zip(run.frame["rank"], run.frame["score"], documents, strict=True)
     ]
+    why = pipeline.why(Queries.from_pairs([("q", arguments.query)])) if arguments.explain else []
+    plan = _plan(trace)
     steps = [{"step": s.name, "ms": round(s.seconds * 1000, 2), "notes": dict(s.notes)} for s in trace.steps]
     if arguments.json:
-        print(json.dumps({"query": arguments.query, "hits": hits, "steps": steps if arguments.explain else None}))
+        routing = {"plan": plan, "why": dict(why[0]) if why else None} if arguments.explain else None
+        told = {
+            "query": arguments.query,
+            "hits": hits,
+            "routing": routing,
+            "steps": steps if arguments.explain else None,
+        }
+        print(json.dumps(told))
         return 0
     if not hits:
         print("nothing found")
@@ -58,10 +71,35 @@ def search(arguments: argparse.Namespace) -> int:
         print(f"{hit['rank']:>3}  {hit['score']:.4f}  {hit['doc_id']}  {hit['title'][:90]}")
         print(f"     {_snippet(hit['text'])}")
     if arguments.explain:
+        _print_routing(plan, why)
         for step in trace.steps:
             notes = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in step.notes.items())
             print(f"{step.name:<20} {step.seconds * 1000:>9.2f} ms  {notes}".rstrip())
     return 0
+
+
+def _plan(trace: Trace) -> dict[str, float]:
+    """Whom the query went to, and with what weight."""
+    from periti.types import Plan
+
+    output = trace.step("route").output
+    if not isinstance(output, Plan):
+        return {}
+    return dict(output.frame.sort("weight", "expert", descending=[True, False]).select("expert", "weight").iter_rows())
+
+
+def _print_routing(plan: Mapping[str, float], why: Sequence[Mapping[str, Any]]) -> None:
+    """Who was asked, why, and who else could have been."""
+    print("asked: " + ", ".join(f"{name} (weight {weight:g})" for name, weight in plan.items()))
+    if not why:
+        return
+    scores = sorted(why[0]["scores"].items(), key=lambda item: -item[1])
+    print("fitness: " + ", ".join(f"{name} {score:.4f}" for name, score in scores))
+    for near in why[0].get("nearest", [])[:3]:
+        told = (f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}" for key, value in near.items())
+        print("  nearest: " + ", ".join(told))
+    if why[0].get("fallback"):
+        print("  nothing known is near: a fall-back scored this query")
 
 
 def _snippet(text: str, width: int = 150) -> str:

@@ -22,6 +22,8 @@ class Expert:
     depth: int = 1000
     weight: float = 1.0
     description: str = ""
+    always: bool = False
+    """Asked for every query with its own weight, beside whom the router chooses."""
 
 
 def base_encoder(experts: Sequence[Expert]) -> Encoder:

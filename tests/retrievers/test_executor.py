@@ -14,7 +14,8 @@ from periti.encoders.adapters import LINEAR, Adapter, write_adapter
 from periti.errors import ConfigError, EncoderError, UnknownName
 from periti.pipeline import Pipeline, open_pipeline
 from periti.retrievers.executor import execute
-from periti.types import PLAN, Plan
+from periti.retrievers.routing.table import UtilityTable
+from periti.types import PLAN, Plan, Queries
 from tests.tiny import QUERIES, Tiny
 
 
@@ -130,3 +131,73 @@ def test_adding_and_removing_an_expert_changes_nobody_elses_answers(panel: Pipel
 
 def _all(pipeline: Pipeline) -> Plan:
     return pipeline.policy.select(QUERIES, pipeline.router.experts, pipeline.router.scores(QUERIES))
+
+
+# a routed panel, with words asked always
+
+
+@pytest.fixture(scope="module")
+def routed(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
+    home = tmp_path_factory.mktemp("routed")
+    adapter(home / "law", 1)
+    adapter(home / "med", 2)
+    texts = ["breach of contract", "damages under a contract", "aspirin for a heart attack", "insulin and sugar"]
+    table = UtilityTable(
+        query_ids=tuple("abcd"),
+        texts=tuple(texts),
+        vectors=minilm().encode_queries(texts).vectors,
+        datasets=("courts", "courts", "clinic", "clinic"),
+        experts=("general", "law", "med"),
+        utilities=np.array([[0.1, 0.9, 0.0], [0.2, 0.8, 0.1], [0.1, 0.0, 0.9], [0.3, 0.1, 0.7]]),
+        homes={"courts": "law", "clinic": "med"},
+    )
+    table.write(home / "router")
+    index = tiny.folder / "dense"
+    experts = "".join(
+        f'[experts.{name}]\nretriever = "dense"\nindex = "{index}"\n{line}\n'
+        for name, line in (("general", ""), ("law", 'adapter = "law"'), ("med", 'adapter = "med"'))
+    )
+    (home / "periti.toml").write_text(
+        f'name = "routed"\ndocstore = "{tiny.folder}/docstore"\npolicy = "argmax"\n'
+        f'{experts}[experts.words]\nretriever = "lexical"\nindex = "{tiny.folder}/lexical"\n'
+        "always = true\nweight = 0.5\n"
+        '[router]\nname = "pilots"\ntable = "router"\n'
+    )
+    return open_pipeline(home)
+
+
+def test_a_query_goes_to_the_expert_of_its_kind_and_always_to_words(routed: Pipeline) -> None:
+    queries = Queries.from_pairs([("q1", "remedy for breach of contract"), ("q2", "aspirin after an attack")])
+
+    _, trace = routed.explain(queries, 3)
+
+    plan = trace.step("route").output
+    assert isinstance(plan, Plan)
+    assert sorted(plan.frame.rows()) == [
+        ("q1", "law", 1.0), ("q1", "words", 0.5), ("q2", "med", 1.0), ("q2", "words", 0.5),
+    ]  # fmt: skip
+
+
+def test_the_pipeline_says_why(routed: Pipeline, panel: Pipeline) -> None:
+    why = routed.why(Queries.from_pairs([("q1", "remedy for breach of contract")]))
+
+    assert max(why[0]["scores"], key=why[0]["scores"].get) == "law"
+    assert why[0]["nearest"][0]["dataset"] == "courts"
+    assert panel.why(QUERIES) == []
+
+
+def test_a_routed_answer_is_the_same_alone_and_in_any_batch(routed: Pipeline) -> None:
+    whole = routed.search(QUERIES, 5).frame
+    parts = [routed.search(Queries(QUERIES.frame.slice(i, 1)), 5).frame for i in range(len(QUERIES))]
+
+    assert_frame_equal(pl.concat(parts).sort("query_id", "rank"), whole)
+
+
+def test_a_panel_that_asks_everyone_always_has_nothing_to_route(tiny: Tiny, tmp_path: Path) -> None:
+    (tmp_path / "periti.toml").write_text(
+        f'name = "x"\ndocstore = "{tiny.folder}/docstore"\n'
+        f'[experts.w]\nretriever = "lexical"\nindex = "{tiny.folder}/lexical"\nalways = true\n'
+    )
+
+    with pytest.raises(ConfigError, match="every expert is asked always"):
+        open_pipeline(tmp_path)
