@@ -66,8 +66,7 @@ def fit_table(arguments: argparse.Namespace) -> int:
     from periti.progress import Terminal
 
     config = read_panel(arguments)
-    wanted = {source for one in config.experts.values() if not one.control for source in one.sources}
-    panel = open_panel(config, Terminal(), [name for name in config.collections if name in wanted])
+    panel = open_panel(config, Terminal(), [name for name, one in config.collections.items() if one.train])
     told = []
     for seed in config.seeds:
         adapters = {name: None if name == BASE else trained(config, name, seed) for name in config.routed}

@@ -11,6 +11,7 @@ Each part has a manifest; the directory appears whole or not at all (`periti.ind
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,6 +32,23 @@ PARTS = ("docstore", "lexical", "dense")
 
 
 @dataclass(frozen=True)
+class Panel:
+    """Experts over the dense index and the router in front of them, beside BM25, which is asked always.
+
+    Attributes:
+        experts: names of experts that ship with periti, to their descriptions; the base is added as "base".
+        table: folder of the utility table that the router reads; it is copied into the collection.
+        threshold: score that the router's best expert must reach, else the base answers; None trusts always.
+        words: weight of BM25 beside the routed expert's 1.
+    """
+
+    experts: Mapping[str, str]
+    table: Path
+    threshold: float | None = None
+    words: float = 1.0
+
+
+@dataclass(frozen=True)
 class BuildConfig:
     """What to build of a corpus; None leaves a part out."""
 
@@ -39,11 +57,14 @@ class BuildConfig:
     lexical: lexical.LexicalConfig | None = field(default_factory=lexical.LexicalConfig)
     dense: dense.DenseConfig | None = field(default_factory=dense.DenseConfig)
     encoder: EncoderSource = field(default_factory=EncoderSource)
+    panel: Panel | None = None
     source: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.lexical is None and self.dense is None:
             raise ConfigError("nothing to build: both the lexical and the dense index are switched off")
+        if self.panel and self.dense is None:
+            raise ConfigError("a panel of experts needs the dense index; leave it switched on")
 
 
 def build_collection(
@@ -87,6 +108,8 @@ def build_collection(
             manifests["dense"] = _build_dense(docstore, folder / "dense", config, progress)
         else:
             (folder / "dense").rmdir()
+        if config.panel:
+            shutil.copytree(config.panel.table, folder / "router")
         (folder / "periti.toml").write_text(_pipeline_toml(config), encoding="utf-8")
     return manifests
 
@@ -171,11 +194,27 @@ def _pipeline_toml(config: BuildConfig) -> str:
             "depth = 1000",
             "k1 = 0.9",
             "b = 0.4",
+            *(["always = true", f"weight = {config.panel.words!r}"] if config.panel else []),
         ]
-    if config.dense:
+    if config.panel:
+        lines += _panel_lines(config.panel)
+    elif config.dense:
         lines += ["", "[experts.dense]", 'retriever = "dense"', 'index = "dense"', "depth = 1000"]
     lines += ["", "[fusion]", 'name = "rrf"', "k = 60"]
     return "\n".join(lines) + "\n"
+
+
+def _panel_lines(panel: Panel) -> list[str]:
+    """The experts over the dense index, the router and its policy."""
+    lines = []
+    for name, description in {"base": "the generalist: the encoder as it is", **panel.experts}.items():
+        lines += ["", f"[experts.{name}]", 'retriever = "dense"', 'index = "dense"', "depth = 1000"]
+        lines += [f"description = {_quoted(description)}"]
+        lines += [] if name == "base" else [f'expert = "{name}"']
+    lines += ["", "[router]", 'name = "pilots"', 'table = "router"', "", "[policy]", 'name = "threshold"']
+    if panel.threshold is not None:
+        lines += ['fallback = "base"', f"score = {panel.threshold!r}"]
+    return lines
 
 
 def _quoted(text: str) -> str:

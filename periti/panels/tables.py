@@ -30,16 +30,17 @@ def table_folder(config: PanelConfig, seed: int) -> Path:
 
 
 def utility_table(panel: Panel, experts: Experts, seed: int) -> UtilityTable:
-    """Every expert's measure on every query of the utility slices of all collections that an expert learns from.
+    """Every expert's measure on every query of the utility slices of all collections.
 
     Raises:
         InputError: no collection has a utility slice.
     """
-    config, materials, vectors = panel.config, panel.materials, panel.vectors
-    homes = {name: home for name, home in config.homes().items() if UTILITY in materials[name].slices}
-    if not homes:
+    config, vectors = panel.config, panel.vectors
+    materials = {name: one for name, one in panel.materials.items() if UTILITY in one.slices}
+    homes = {name: home for name, home in config.homes().items() if name in materials}
+    if not materials:
         raise InputError(f"panel {config.name!r}: no training query is left for utilities; give slices a third share")
-    parts = [(materials[name], materials[name].slices[UTILITY]) for name in sorted(homes)]
+    parts = [(materials[name], materials[name].slices[UTILITY]) for name in sorted(materials)]
     utilities = [values(material, part, vectors, experts, config.measure) for material, part in parts]
     return UtilityTable(
         query_ids=tuple(f"{m.name}/{q}" for m, part in parts for q in part.queries.ids),

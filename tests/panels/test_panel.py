@@ -1,0 +1,189 @@
+"""A whole panel on the demo collection: train, fit, judge, explain, by the commands a user types."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from periti.cli.main import main
+from periti.panels.config import read_panel_config
+from periti.panels.fallback import threshold_of
+from periti.panels.material import DEV, FIT, TEST, UTILITY
+from periti.panels.panel import Panel, open_panel
+from periti.progress import Silent
+from periti.retrievers.routing.pilots import Pilots
+from periti.retrievers.routing.table import UtilityTable
+
+PANEL = """
+name = "demo panel"
+seeds = [1]
+[training]
+method = "linear"
+learning_rate = 1e-3
+steps = 10
+batch = 8
+evaluate_every = 5
+[collections.one]
+dataset = "demo"
+train = "train"
+test = "test"
+slices = [0.4, 0.2, 0.4]
+[collections.two]
+dataset = "demo"
+train = "dev"
+slices = [0.4, 0.2, 0.4]
+[collections.strange]
+dataset = "demo"
+test = "dev"
+[experts.first]
+description = "passages of the demo"
+sources = ["one"]
+[experts.second]
+sources = ["two"]
+[experts.all]
+sources = ["one", "two"]
+control = true
+"""
+
+
+@dataclass(frozen=True)
+class Trained:
+    file: Path
+    panel: Panel
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("panel")
+    file = folder / "panel.toml"
+    file.write_text(PANEL, encoding="utf-8")
+    assert main(["train", "expert", str(file)]) == 0
+    return Trained(file, open_panel(read_panel_config(file), Silent()))
+
+
+def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    capsys.readouterr()
+    assert main(list(arguments)) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_slices_never_share_a_query(trained: Trained) -> None:
+    for name, material in trained.panel.materials.items():
+        ids = [set(part.queries.ids) for part in material.slices.values()]
+        assert sum(map(len, ids)) == len(set().union(*ids)), name
+        for part in material.slices.values():
+            assert set(part.qrels.query_ids) == set(part.queries.ids)
+    assert set(trained.panel.materials["one"].slices) == {FIT, DEV, UTILITY, TEST}
+    assert set(trained.panel.materials["strange"].slices) == {TEST}
+
+
+def test_training_again_leaves_experts_as_they_are(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    cards = asked(capsys, "train", "expert", str(trained.file), "--json")
+
+    assert [card["name"] for card in cards] == ["first", "second", "all"]
+    assert cards[0]["sources"][0]["name"] == "one:fit"
+    assert cards[0]["licence"] == "MIT"
+    assert cards[0]["dev"] >= cards[0]["dev_of_base"]
+    assert (Path(cards[0]["folder"]) / "adapter_model.safetensors").is_file()
+
+
+def test_fit_writes_a_table_of_held_out_train_queries_only(
+    trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = asked(capsys, "router", "fit", str(trained.file), "--json")
+    table = UtilityTable.read(Path(told[0]["folder"]))
+
+    assert table.experts == ("base", "first", "second")
+    held = {
+        f"{m.name}/{q}"
+        for m in trained.panel.materials.values()
+        if UTILITY in m.slices
+        for q in m.slices[UTILITY].queries.ids
+    }
+    assert set(table.query_ids) == held
+    assert table.homes == {"one": "first", "two": "second"}
+    assert table.source["splits"] == ["one:utility", "two:utility"]
+
+
+def test_evaluate_prints_every_system_with_corrected_significance(
+    trained: Trained, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    page, markdown = tmp_path / "panel.html", tmp_path / "panel.md"
+    study = asked(
+        capsys, "router", "evaluate", str(trained.file), "--json", "--html", str(page), "--markdown", str(markdown)
+    )
+
+    names = {system["name"] for system in study["systems"]}
+    assert {"base", "first", "second", "all", "random expert", "best single expert", "dataset oracle"} <= names
+    assert {"pilots", "pilots + fall-back", "pilots + top 2 fused", "centroids", "ridge", "neighbours"} <= names
+    values = {system["name"]: system["values"] for system in study["systems"]}
+    for name in ("one", "strange"):
+        experts = [values[expert][name] for expert in ("base", "first", "second")]
+        assert values["random expert"][name] == pytest.approx(np.mean(experts))
+        assert values["dataset oracle"][name] == pytest.approx(max(experts))
+        assert values["instance oracle"][name] >= max(experts)
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert "dataset oracle" in markdown.read_text(encoding="utf-8")
+
+
+def test_explain_says_who_answers_and_what_it_rests_on(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    asked(capsys, "router", "fit", str(trained.file), "--json")
+    answer = asked(capsys, "router", "explain", str(trained.file), "can my landlord keep the deposit?", "--json")
+
+    assert set(answer["scores"]) == {"base", "first", "second"}
+    assert answer["expert"] == max(answer["scores"], key=answer["scores"].get)
+    assert answer["nearest"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("train", "expert", "PANEL", "--expert", "third"), "has no expert 'third'; "),
+        (("train", "expert", "PANEL", "--seeds", "1", "1"), "give different ones"),
+        (("router", "evaluate", "PANEL", "--seed", "9"), "3 experts are not trained, the first is first"),
+        (("router", "explain", "PANEL", " "), "the query is empty"),
+        (("router", "explain", "PANEL", "x", "--router", "oracle"), "no router 'oracle' is fitted"),
+        (("router", "fit", "PANEL", "--seed", "9"), "no adapter at"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_status_2(
+    trained: Trained, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
+) -> None:
+    capsys.readouterr()
+    assert main([str(trained.file) if a == "PANEL" else a for a in arguments]) == 2
+
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert told.startswith("periti: ")
+    assert says in told
+
+
+def test_a_threshold_learns_from_collections_that_play_strangers() -> None:
+    """Two collections whose experts help at home and harm elsewhere: strangers must fall back to the base."""
+    rng = np.random.default_rng(3)
+    vectors = np.concatenate([rng.normal(center, 0.2, (60, 8)) for center in (np.eye(8)[0] * 2, np.eye(8)[1] * 2)])
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    utilities = np.zeros((120, 3))
+    utilities[:, 0] = 0.5
+    utilities[:60, 1] = utilities[60:, 2] = 0.9
+    table = UtilityTable(
+        query_ids=tuple(map(str, range(120))),
+        texts=("x",) * 120,
+        vectors=vectors,
+        datasets=("a",) * 60 + ("b",) * 60,
+        experts=("base", "one", "two"),
+        utilities=utilities,
+        homes={"a": "one", "b": "two"},
+    )
+
+    score = threshold_of(Pilots.fit, table)
+
+    assert score is not None
+    at_home = Pilots.fit(table).scores(vectors, ["x"] * 120).max(axis=1)
+    stranger = Pilots.fit(table).scores(np.eye(8, dtype=np.float32)[5:6], ["x"]).max()
+    assert (at_home >= score).mean() > 0.95
+    assert stranger < score
