@@ -33,6 +33,14 @@ EXPLAIN_EPILOG = """examples:
   periti router explain panel.toml "metformin and kidney disease" --router neighbours --json"""
 
 
+HEALTH_EPILOG = """examples:
+  periti router health panel.toml
+  periti router health panel.toml --seed 2 --json
+
+Examined on the held-out train queries of the utility table: effective experts, dead dimensions, effective rank, score
+scales, clones, experts neglected on their own collections. Each alarm names its bound."""
+
+
 def add_parser(commands: Any) -> None:
     """Add the command."""
     parser = commands.add_parser("router", help="fit, judge and question the router of a panel")
@@ -43,6 +51,8 @@ def add_parser(commands: Any) -> None:
     judge.add_argument("--html", type=Path, help="also write the report as one HTML page")
     judge.add_argument("--markdown", type=Path, help="also write the report as Markdown")
     judge.set_defaults(run=evaluate)
+    sick = _kind(kinds, "health", "loads, clones, neglected and collapsed experts", HEALTH_EPILOG)
+    sick.set_defaults(run=examine)
     why = _kind(kinds, "explain", "which expert answers a query, and why", EXPLAIN_EPILOG)
     why.add_argument("query", help="the question")
     why.add_argument("--router", help="another router than the configuration's")
@@ -106,6 +116,40 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if arguments.markdown:
         arguments.markdown.write_text(markdown(found), encoding="utf-8")
     print(json.dumps(to_json(found)) if arguments.json else text(found))
+    return 0
+
+
+def examine(arguments: argparse.Namespace) -> int:
+    """Print what ails the experts of a seed."""
+    from periti.panels.config import BASE
+    from periti.panels.courses import trained
+    from periti.panels.health import health
+    from periti.panels.panel import open_panel
+    from periti.panels.tables import table_folder
+    from periti.progress import Terminal
+    from periti.retrievers.routing.table import UtilityTable
+
+    config = read_panel(arguments)
+    seed = config.seeds[0]
+    table = UtilityTable.read(table_folder(config, seed))
+    panel = open_panel(config, Terminal(), [name for name, one in config.collections.items() if one.train])
+    adapters = {name: None if name == BASE else trained(config, name, seed) for name in config.routed}
+    found = health(panel, table, adapters)
+    alarms = [
+        {"kind": a.kind, "experts": list(a.experts), "value": a.value, "bound": a.bound, "sentence": a.sentence}
+        for a in found.alarms
+    ]
+    if arguments.json:
+        frames = {"experts": found.experts.to_dicts(), "pairs": found.pairs.to_dicts(), "own": found.own.to_dicts()}
+        print(json.dumps({"effective_experts": found.effective_experts, **frames, "alarms": alarms}))
+        return 0
+    print(f"effective experts: {found.effective_experts:.2f} of {len(config.routed)}")
+    for row in found.experts.iter_rows(named=True):
+        print(
+            f"  {row['expert']:<16} load {row['load_share']:.3f}  dead dimensions {row['dead_share']:.3f}  "
+            f"effective rank {row['effective_rank']:.0f}  scores {row['score_mean']:.3f} ± {row['score_std']:.3f}"
+        )
+    print("\n".join(f"alarm: {alarm['sentence']}" for alarm in alarms) or "no alarm")
     return 0
 
 

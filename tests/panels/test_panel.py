@@ -140,6 +140,16 @@ def test_explain_says_who_answers_and_what_it_rests_on(trained: Trained, capsys:
     assert answer["nearest"]
 
 
+def test_health_examines_every_expert_and_tells_clones(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    asked(capsys, "router", "fit", str(trained.file), "--json")
+    found = asked(capsys, "router", "health", str(trained.file), "--json")
+
+    assert [row["expert"] for row in found["experts"]] == ["base", "first", "second"]
+    assert sum(row["load_share"] for row in found["experts"]) == pytest.approx(1)
+    # Ten steps hardly move an expert from the base: they are clones, and it says so.
+    assert "clone" in {alarm["kind"] for alarm in found["alarms"]}
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
