@@ -51,7 +51,9 @@ def demo(arguments: argparse.Namespace) -> int:
     # Bound before the build: a taken port is told now, not after the work.
     listener = None if arguments.no_serve else bind(arguments.host, arguments.port)
     dataset = load_dataset(NAME)
-    folder = arguments.index or cache_folder() / f"{NAME}-{__version__}-{corpus_digest(dataset)[:12]}"
+    folder = (
+        arguments.index or cache_folder() / f"{NAME}-{__version__}-{corpus_digest(dataset)[:12]}-{panel_digest()[:8]}"
+    )
     pipeline = ready_pipeline(dataset, folder, disposable=arguments.index is None)
     question = min(dataset.queries().texts, key=len)
     if listener is None:
@@ -75,6 +77,15 @@ def corpus_digest(dataset: Dataset) -> str:
     for document in dataset.documents():
         seen.update(record(document))
     return seen.hexdigest()
+
+
+def panel_digest() -> str:
+    """The digest of the shipped panel's utility table, which names its experts' weights."""
+    from periti.files import sha256_file
+    from periti.indexers.manifest import FILE
+    from periti.panels.shipped import shipped_table
+
+    return sha256_file(shipped_table() / FILE)
 
 
 def ready_pipeline(dataset: Dataset, folder: Path, *, disposable: bool) -> Pipeline:
@@ -116,6 +127,7 @@ def _digest_of(pipeline: Pipeline) -> str:
 def _build(dataset: Dataset, folder: Path, *, disposable: bool) -> None:
     from periti.indexers.build import BuildConfig, build_collection
     from periti.indexers.lexical import LexicalConfig
+    from periti.panels.shipped import shipped_panel
     from periti.progress import Terminal
 
     if disposable and folder.exists() and not (folder / "periti.toml").is_file():
@@ -124,6 +136,7 @@ def _build(dataset: Dataset, folder: Path, *, disposable: bool) -> None:
         name=NAME,
         description=dataset.facts.title,
         lexical=LexicalConfig(analyser=dataset.facts.language),
+        panel=shipped_panel(),
         source={"dataset": NAME},
     )
     build_collection(dataset.documents(), folder, config, replace=True, progress=Terminal())

@@ -8,13 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from periti.errors import ConfigError, IndexMissing
+from periti.errors import ConfigError, IndexMissing, InputError
 
 EPILOG = """examples:
   periti index build --dataset scifact --out indexes/scifact
   periti index build --corpus my/corpus.jsonl --out indexes/mine --language en --preset hnsw
   periti index build --dataset lecard-facts --out indexes/lecard --no-dense
   periti index build --corpus beir/folder --out x --encoder sentence-transformers --model models/my-encoder
+  periti index build --dataset scifact --out indexes/panel --panel
   periti index inspect indexes/scifact
   periti index verify indexes/scifact"""
 
@@ -54,6 +55,7 @@ def _add_build(actions: Any) -> None:
     action.add_argument("--name", help="the collection's name (default: the dataset's, or the directory's)")
     action.add_argument("--language", help="analyser of the lexical index: en, zh, ... (default: the dataset's, or en)")
     action.add_argument("--no-lexical", action="store_true", help="leave the lexical index out")
+    action.add_argument("--panel", action="store_true", help="add the experts that ship with periti and their router")
     action.add_argument("--no-dense", action="store_true", help="leave the dense index out")
     action.add_argument("--preset", default="exact", help="exact, hnsw or ivf-fastscan (default: exact)")
     action.add_argument("--storage", default="fp32", help="fp32, fp16 or sq8, for exact and hnsw (default: fp32)")
@@ -110,8 +112,20 @@ def _build_config(arguments: argparse.Namespace) -> Any:
             factory=arguments.factory,
         ),
         encoder=EncoderSource(arguments.encoder, _encoder_options(arguments)),
+        panel=_panel(arguments),
         source={"dataset": arguments.dataset} if arguments.dataset else {"corpus": Path(arguments.corpus).name},
     )
+
+
+def _panel(arguments: argparse.Namespace) -> Any:
+    """The shipped panel where it is asked for."""
+    if not arguments.panel:
+        return None
+    if arguments.encoder != "minilm":
+        raise InputError(f"the shipped experts are adapters of minilm, not of {arguments.encoder!r}; leave --panel out")
+    from periti.panels.shipped import shipped_panel
+
+    return shipped_panel()
 
 
 def _is_irds(arguments: argparse.Namespace) -> bool:

@@ -64,7 +64,11 @@ def test_the_first_start_builds_and_the_second_verifies_and_reuses(
     said = capsys.readouterr().err
     assert f"first start: building the demo's indexes in {folder}" in said
     assert "encoding documents: 3/3" in said
-    assert (first.name, len(first.corpus), set(first.experts)) == ("demo", 3, {"bm25", "dense"})
+    assert (first.name, len(first.corpus), set(first.experts)) == (
+        "demo",
+        3,
+        {"bm25", "base", "legal", "medical", "science"},
+    )
     before = built(folder)
     second = ready_pipeline(few, folder, disposable=True)
     assert capsys.readouterr().err == f"periti: the demo's indexes in {folder} are whole\n"
