@@ -46,6 +46,7 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("router", help="fit, judge and question the router of a panel")
     kinds = parser.add_subparsers(title="what to do", metavar="WHAT", required=True)
     fit = _kind(kinds, "fit", "make the utility table of held-out train queries", FIT_EPILOG)
+    fit.add_argument("--no-texts", action="store_true", help="leave the queries' texts out, to give the table away")
     fit.set_defaults(run=fit_table)
     judge = _kind(kinds, "evaluate", "is the routed panel better than one model?", EVALUATE_EPILOG)
     judge.add_argument("--html", type=Path, help="also write the report as one HTML page")
@@ -81,6 +82,7 @@ def fit_table(arguments: argparse.Namespace) -> int:
     for seed in config.seeds:
         adapters = {name: None if name == BASE else trained(config, name, seed) for name in config.routed}
         table = utility_table(panel, adapters, seed)
+        table = table.without_texts() if arguments.no_texts else table
         folder = table_folder(config, seed)
         table.write(folder, replace=True)
         means = dict(zip(table.experts, (round(float(v), 4) for v in table.utilities.mean(axis=0)), strict=True))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +43,11 @@ def train(arguments: argparse.Namespace) -> int:
     names = arguments.expert or list(config.experts)
     wanted = {source for name in names if name in config.experts for source in config.experts[name].sources}
     panel = open_panel(config, Terminal(), [name for name in config.collections if name in wanted])
-    command = shlex.join(["periti", *sys.argv[1:]]) if sys.argv else ""
     cards = []
     for seed in config.seeds:
         for name in names:
+            # Without folders, which are this machine's: the configuration's name says which file.
+            command = f"periti train expert {arguments.config.name} --seed {seed} --expert {name}"
             adapter = train_expert(panel, name, seed, progress=Terminal(), command=command)
             card = dict(adapter.card)
             cards.append({**card, "folder": str(expert_folder(config, name, seed)), "sha256": adapter.digest})

@@ -19,6 +19,7 @@ from periti.panels.panel import Panel
 from periti.panels.systems import (
     DATASET_ORACLE,
     FALLBACK,
+    FUSED,
     INSTANCE_ORACLE,
     MEAN_SINGLE,
     RANDOM,
@@ -184,9 +185,9 @@ def _gap(
 
 def _studies(panel: Panel, outcomes: Outcomes, collections: Sequence[StudiedCollection], main: str) -> dict[str, Study]:
     """Corrected comparisons: everything against the base, the router against its rivals; one family each."""
-    safe = f"{main} + {FALLBACK}"
     controls = [name for name, one in panel.config.experts.items() if one.control]
-    contenders = [main, *([safe] if safe in outcomes else [])]
+    variants = [f"{main} + {label}" for label in (FALLBACK, FUSED)]
+    contenders = [main, *(name for name in variants if name in outcomes)]
     design = {
         "test": "randomization",
         "correction": "holm",

@@ -151,6 +151,10 @@ class UtilityTable:
             utilities=self.utilities[rows],
         )
 
+    def without_texts(self) -> Self:
+        """The table with empty texts, to be given away where the queries may not be; only `skills` would read them."""
+        return replace(self, texts=("",) * len(self))
+
     @property
     def fingerprint(self) -> str:
         """SHA-256 of all that the table holds, `source` left out: same content, same digest."""
