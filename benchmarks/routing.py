@@ -29,6 +29,13 @@ from measuring import ROOT, interleaved, record, summary
 
 PANEL = ROOT / "benchmarks" / "panel.toml"
 PAGE = ROOT / "docs" / "results" / "panel.md"
+HEADING = """# The panel: routed experts against one model
+
+Printed by `python -m benchmarks.routing --part study` from benchmarks/panel.toml. Experts are linear query-side adapters
+over all-MiniLM-L6-v2, trained on the train part of one kind of data each; `multitask` is one adapter trained on all of
+it. Routers and thresholds come from held-out queries of train; test queries chose nothing but the line below that says
+so itself. Costs are in benchmarks/results/routing.json.
+"""
 EXPERTS, QUERIES = 7, 210
 MEMORY = """
 import json, resource, sys
@@ -184,6 +191,7 @@ def study(home: Path, indexes: Path) -> None:
         ["router", "evaluate", *where, "--markdown", str(PAGE), "--html", str(page)],
     ):
         subprocess.run([str(Path(sys.executable).with_name("periti")), *command], check=True)
+    PAGE.write_text(f"{HEADING}\n{PAGE.read_text(encoding='utf-8')}", encoding="utf-8")
     print(f"{PAGE}\n{page}")
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +109,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     config = read_panel(arguments)
     _require_trained(config)
     panel = open_panel(config, Terminal())
-    command = shlex.join(["periti", *sys.argv[1:]])
+    # Without folders, which are this machine's: the page may be published.
+    command = f"periti router evaluate {arguments.config.name}"
     found = study(panel, Terminal(), {"command": command, "base": panel.base.identity.name})
     if arguments.html:
         arguments.html.write_text(html(found, provenance=Provenance(command=command)), encoding="utf-8")

@@ -24,8 +24,11 @@ def shipped_table() -> Path:
     return Path(str(files("periti.retrievers.routing").joinpath("shipped")))
 
 
-def shipped_panel() -> Panel:
+def shipped_panel(words: float = 1.0) -> Panel:
     """The shipped experts with the router's table and the score below which the base answers.
+
+    Args:
+        words: weight of BM25 beside the routed expert's 1.
 
     Raises:
         EncoderError, IndexUnusable: a shipped file is damaged; install periti again.
@@ -34,5 +37,6 @@ def shipped_panel() -> Panel:
     return Panel(
         experts={name: str(read_adapter(shipped_expert(name)).card["description"]) for name in EXPERTS},
         table=shipped_table(),
+        words=words,
         threshold=threshold_of(Pilots.fit, table, fallback=table.experts.index(BASE)),
     )
