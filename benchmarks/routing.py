@@ -31,14 +31,16 @@ PANEL = ROOT / "benchmarks" / "panel.toml"
 PAGE = ROOT / "docs" / "results" / "panel.md"
 HEADING = """# The panel: routed experts against one model
 
-Printed by `python -m benchmarks.routing --part study` from benchmarks/panel.toml. Experts are linear query-side adapters
-over all-MiniLM-L6-v2, trained on the train part of one kind of data each; `multitask` is one adapter trained on all of
-it. Routers and thresholds come from held-out queries of train; test queries chose nothing but the line below that says
-so itself. Costs are in benchmarks/results/routing.json.
+Printed by `python -m benchmarks.routing --part study` from benchmarks/panel.toml. Experts are linear query-side
+adapters over all-MiniLM-L6-v2, trained on the train part of one kind of data each; `multitask` is one adapter
+trained on all of it. Routers and thresholds come from held-out queries of train; test queries chose nothing but the
+line below that says so itself. Costs are in benchmarks/results/routing.json.
 """
 EXPERTS, QUERIES = 7, 210
+SIZES = (14, 56, 210)
+"""Queries of a batch: two, eight and thirty an expert."""
 MEMORY = """
-import json, resource, sys
+import json, sys
 from periti.encoders import minilm
 from periti.encoders.panel import PanelEncoder
 from periti.encoders.adapters import read_adapter
@@ -47,7 +49,9 @@ panel = PanelEncoder(minilm())
 adapters = [panel.add(read_adapter(Path(folder))) for folder in sys.argv[1:]]
 texts = ["does vitamin D prevent falls in older adults?"] * 64
 panel.encode(texts, [adapters[i % len(adapters)] if adapters else None for i in range(64)])
-print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))
+# Not getrusage: its peak survives exec and would tell the parent's.
+status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+print(json.dumps(int(status["VmRSS"].split()[0]) * 1024))
 """
 
 
@@ -77,7 +81,11 @@ def made_adapters(folder: Path) -> list[Path]:
 
 
 def batches(folders: list[Path], texts: list[str]) -> dict[str, Any]:
-    """Queries a second of a mixed batch, of one batch an expert, and of loading one model an expert in turn."""
+    """Queries a second of a mixed batch, of one batch an expert, and of loading one model an expert in turn.
+
+    The last is measured twice: sentence-transformers as it comes, in float32 (the panel computes queries in float64, so
+    that they do not depend on the batch, which costs it several times the time), and periti's own encoder.
+    """
     from periti.encoders import minilm, minilm_path
     from periti.encoders.adapters import read_adapter
     from periti.encoders.panel import PanelEncoder
@@ -105,8 +113,15 @@ def batches(folders: list[Path], texts: list[str]) -> dict[str, Any]:
             model = SentenceTransformer(str(minilm_path()), device="cpu")
             model.encode([text for i, text in enumerate(texts) if i % len(digests) == number], show_progress_bar=False)
 
+    def loading_periti() -> Any:
+        """The same with periti's encoder: float64, like the panel."""
+        for number in range(len(digests)):
+            own = minilm()
+            own.encode_queries([text for i, text in enumerate(texts) if i % len(digests) == number])
+
     equal = bool(np.array_equal(mixed(), by_expert()))
-    seconds = interleaved({"mixed": mixed, "by_expert": by_expert, "loading": loading}, rounds=5, warm=1)
+    contestants = {"mixed": mixed, "by_expert": by_expert, "loading": loading, "loading_periti": loading_periti}
+    seconds = interleaved(contestants, rounds=3, warm=1)
     rates = {name: len(texts) / min(of) for name, of in seconds.items()}
     return {
         "experts": len(folders),
@@ -114,6 +129,7 @@ def batches(folders: list[Path], texts: list[str]) -> dict[str, Any]:
         "mixed_equals_by_expert": equal,
         "queries_per_second": {name: round(rate, 1) for name, rate in rates.items()},
         "mixed_vs_loading": round(rates["mixed"] / rates["loading"], 2),
+        "mixed_vs_loading_periti": round(rates["mixed"] / rates["loading_periti"], 2),
         "mixed_vs_by_expert": round(rates["mixed"] / rates["by_expert"], 2),
     }
 
@@ -175,7 +191,8 @@ def speed(home: Path) -> dict[str, Any]:
     texts = load_dataset("scifact").queries("test").texts[:QUERIES]
     with tempfile.TemporaryDirectory() as folder:
         folders = made_adapters(Path(folder))
-        found = {"batches": batches(folders, texts), "adding": adding(folders), "memory": memory(folders)}
+        sizes = [batches(folders, texts[:size]) for size in SIZES]
+        found = {"batches": sizes, "adding": adding(folders), "memory": memory(folders)}
     if (home / "router" / "seed-1").is_dir():
         found["routing"] = routing_share(home, texts)
     return found
