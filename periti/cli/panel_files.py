@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from periti.errors import InputError
-from periti.panels.config import PanelConfig, read_panel_config
+
+if TYPE_CHECKING:
+    from periti.panels.config import PanelConfig
 
 
 def add_panel_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +30,8 @@ def read_panel(arguments: argparse.Namespace) -> PanelConfig:
     Raises:
         InputError: a seed is negative or given twice.
     """
+    from periti.panels.config import read_panel_config
+
     config = read_panel_config(arguments.config)
     seeds = tuple(arguments.seeds or config.seeds)
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
