@@ -29,7 +29,6 @@ TRIALS: dict[str, list[dict[str, Any]]] = {
         {**LINEAR, "learning_rate": 1e-3},
         {**LINEAR, "learning_rate": 1e-3, "corpus_negatives": 2048},
         LORA,
-        {**LORA, "corpus_negatives": 2048},
     ],
     "nfcorpus": [
         {**LINEAR, "learning_rate": 1e-3},
