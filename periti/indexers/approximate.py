@@ -124,7 +124,10 @@ class Approximate:
         if self._centres is None:
             alone = [self._base.quantizer.search(vectors[i : i + 1], count) for i in range(len(vectors))]
             return np.concatenate([scores for scores, _ in alone]), np.concatenate([lists for _, lists in alone])
-        scores = (vectors.astype(np.float64) @ self._centres).astype(np.float32)
+        wide = vectors.astype(np.float64)
+        # For one query BLAS would wake threads that then wait for FAISS's to give up the cores, for milliseconds.
+        products = np.einsum("d,dl->l", wide[0], self._centres)[None] if len(wide) == 1 else wide @ self._centres
+        scores = products.astype(np.float32)
         nearest = np.argpartition(-scores, count - 1, axis=1)[:, :count]
         found = np.take_along_axis(scores, nearest, axis=1)
         order = np.argsort(-found, axis=1, kind="stable")
