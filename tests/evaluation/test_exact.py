@@ -93,10 +93,14 @@ def test_definitions_agree_with_the_slow_oracle_on_any_run(case: tuple[Run, Qrel
 @given(judged_runs())
 def test_definitions_agree_with_the_engines_of_ir_measures_on_any_run(case: tuple[Run, Qrels]) -> None:
     run, qrels = case
-    measures = parse(SPELLINGS)
-    ours, theirs = (per_query(run, qrels, measures, SAMPLED, engines=engines) for engines in (False, True))
-    assert ours.select("query_id", "measure").equals(theirs.select("query_id", "measure"))
-    assert ours["value"].to_list() == pytest.approx(theirs["value"].to_list(), abs=1e-9)
+    # ir_measures 0.4.3 computes a plain nDCG with the gains of another one that happens to come first in its set, an
+    # order that differs between processes; so measures with gains of their own are asked for by themselves.
+    own_gains = [name for name in SPELLINGS if "gains" in name]
+    for names in ([name for name in SPELLINGS if name not in own_gains], own_gains):
+        measures = parse(names)
+        ours, theirs = (per_query(run, qrels, measures, SAMPLED, engines=engines) for engines in (False, True))
+        assert ours.select("query_id", "measure").equals(theirs.select("query_id", "measure"))
+        assert ours["value"].to_list() == pytest.approx(theirs["value"].to_list(), abs=1e-9)
 
 
 @settings(deadline=None)
