@@ -86,7 +86,7 @@ def page(rows: list[dict[str, Any]]) -> str:
         "",
         "Printed by `python -m benchmarks.adapters --indexes DIR --home DIR`; one seed, nDCG@10. The method and",
         "learning rates of the panel follow the dev column, but differences below .004 were not followed. Test",
-        "stood beside dev while these were tried. LoRA had one setting and 200 steps, so its row is no verdict on LoRA.",
+        "stood beside dev while these were tried. LoRA had one setting and 200 steps, so it is no verdict on LoRA.",
         "",
         "| expert | training | dev, base | dev | best step | test, base | test |",
         "|---|---|---:|---:|---:|---:|---:|",
