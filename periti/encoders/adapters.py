@@ -62,7 +62,7 @@ class Adapter:
         import hashlib
 
         seen = hashlib.sha256(f"{self.kind} {self.base} {self.scale!r}".encode())
-        for name, tensor in sorted(_tensors(self).items()):
+        for name, tensor in sorted(self.tensors().items()):
             seen.update(f"{name}{tensor.shape}".encode())
             seen.update(np.ascontiguousarray(tensor, np.float32).tobytes())
         return seen.hexdigest()
@@ -77,7 +77,7 @@ class Adapter:
     @property
     def bytes(self) -> int:
         """Bytes of its weights in float32."""
-        return sum(tensor.nbytes for tensor in _tensors(self).values())
+        return sum(tensor.nbytes for tensor in self.tensors().values())
 
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, Matrix], *, kind: str, base: str, scale: float, **card: Any) -> Self:
@@ -97,6 +97,15 @@ class Adapter:
                 raise EncoderError(f"adapter: a linear adapter needs one square matrix {LINEAR!r}; train it again")
             return cls(kind, base, matrix=matrix, card=card)
         return cls(kind, base, layers=_layers(tensors), scale=scale, card=card)
+
+    def tensors(self) -> dict[str, Matrix]:
+        """The tensors under the names of its file."""
+        if self.matrix is not None:
+            return {LINEAR: self.matrix}
+        named = {}
+        for layer, (a, b) in self.layers.items():
+            named[f"{_PREFIX}{layer}.lora_A.weight"], named[f"{_PREFIX}{layer}.lora_B.weight"] = a, b
+        return named
 
     def require_base(self, identity: EncoderIdentity) -> None:
         """Refuse another base model than the adapter was trained on.
@@ -130,19 +139,9 @@ def _layers(tensors: Mapping[str, Matrix]) -> dict[str, tuple[Matrix, Matrix]]:
     return layers
 
 
-def _tensors(adapter: Adapter) -> dict[str, Matrix]:
-    """The tensors of an adapter under the names of its file."""
-    if adapter.matrix is not None:
-        return {LINEAR: adapter.matrix}
-    named = {}
-    for layer, (a, b) in adapter.layers.items():
-        named[f"{_PREFIX}{layer}.lora_A.weight"], named[f"{_PREFIX}{layer}.lora_B.weight"] = a, b
-    return named
-
-
 def write_adapter(adapter: Adapter, folder: Path) -> None:
     """Write an adapter's files into an existing, empty folder (`periti.indexers.storage.building` makes it whole)."""
-    tensors = {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in _tensors(adapter).items()}
+    tensors = {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in adapter.tensors().items()}
     write_arrays(folder / WEIGHTS, tensors, {"format": "pt"})
     if adapter.kind == "lora":
         targets = sorted({layer.rpartition(".")[2] for layer in adapter.layers})

@@ -87,6 +87,8 @@ class ExpertEntry:
         sources: collections of the panel whose training queries it learns from.
         description: what it is for; routers by card read it.
         licence: of the data, for the card.
+        start: another expert of the panel, with the same kind of adapter, whose weights training starts from: a
+            specialist of the multi-task model, say; empty starts from the base.
         control: whether it is a control (such as the multi-task model) that is measured but never routed to.
         training: settings that differ from the panel's.
     """
@@ -94,6 +96,7 @@ class ExpertEntry:
     sources: tuple[str, ...]
     description: str = ""
     licence: str = ""
+    start: str = ""
     control: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
 
@@ -179,7 +182,24 @@ def _check_expert(config: PanelConfig, where: str, expert: ExpertEntry) -> None:
             raise ConfigError(f"{where}: no collection {source!r}; {nearest(source, config.collections)}")
         if not config.collections[source].train:
             raise ConfigError(f"{where}: collection {source!r} has no train split to learn from")
+    _check_start(config, where, expert)
     known = {f.name for f in fields(TrainingOptions)}
     for key in expert.training:
         if key not in known:
             raise ConfigError(f"{where}: unknown key training.{key!r}; {nearest(key, known)}")
+
+
+def _check_start(config: PanelConfig, where: str, expert: ExpertEntry) -> None:
+    """An expert may start from any other; the chain must end at the base."""
+    seen, start = set[str](), expert.start
+    while start:
+        if start not in config.experts:
+            raise ConfigError(
+                f"{where}: start is {start!r}, and no expert is called so; {nearest(start, config.experts)}"
+            )
+        if start in seen or config.experts[start] is expert:
+            raise ConfigError(
+                f"{where}: start {expert.start!r} leads back to itself; let one of them start from the base"
+            )
+        seen.add(start)
+        start = config.experts[start].start

@@ -23,7 +23,9 @@ def expert_folder(config: PanelConfig, name: str, seed: int) -> Path:
 
 
 def train_expert(panel: Panel, name: str, seed: int, *, progress: Progress, command: str = "") -> Adapter:
-    """The expert of that name and seed, trained if it is not there yet; a killed training goes on.
+    """The expert of that name and seed, trained if it is not there yet, after the one it starts from.
+
+    A killed training goes on.
 
     Raises:
         UnknownName: the panel has no such expert.
@@ -43,7 +45,8 @@ def train_expert(panel: Panel, name: str, seed: int, *, progress: Progress, comm
         "measure": f"mean over sources of {config.measure} on dev",
         "command": command,
     }
-    course = Course(name, [source.training_set() for source in sources], config.options(name), seed, card)
+    start = train_expert(panel, entry.start, seed, progress=progress, command=command) if entry.start else None
+    course = Course(name, [source.training_set() for source in sources], config.options(name), seed, card, start)
     return train(
         panel.base, course, dev_score(sources, config.measure), expert_folder(config, name, seed), progress=progress
     )

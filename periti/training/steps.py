@@ -113,6 +113,24 @@ class Student:
             if moments:
                 self._optimiser.state[parameter] = moments
 
+    def begin(self, start: Adapter) -> None:
+        """Take the weights of an expert that is trained already, to specialise it.
+
+        Raises:
+            EncoderError: it is of another kind, rank, scale or base, or has other layers.
+        """
+        start.require_base(self._base.identity)
+        held, wanted = start.tensors(), self._parameters()
+        scale = 1.0 if self._matrix is not None else self._options.alpha / self._options.rank
+        shapes = {name: tuple(parameter.shape) for name, parameter in wanted.items()}
+        if {name: tensor.shape for name, tensor in held.items()} != shapes or start.scale != scale:
+            raise EncoderError(
+                f"training: expert {start.card.get('name', '?')!r} is {start.kind} of rank {start.rank} and scale "
+                f"{start.scale:g}, and this training has method {self._options.method!r} with other layers, rank or "
+                "scale; start from an expert that was trained with the same method, rank, alpha and targets"
+            )
+        self.load({f"weights/{name}": tensor for name, tensor in held.items()})
+
     def adapter(self, state: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> Adapter:
         """The expert with the weights of `state`."""
         base = self._base.identity

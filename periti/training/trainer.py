@@ -38,6 +38,8 @@ class Course:
     seed: int
     card: Mapping[str, Any] = field(default_factory=dict)
     """What else the card shall say: domain, description, licence, command."""
+    start: Adapter | None = None
+    """The expert whose weights training starts from; None starts from the base, which every new adapter equals."""
 
     def fingerprint(self, base: SentenceEncoder) -> str:
         """Digest of the course and its base: a checkpoint of another course is not resumed."""
@@ -45,7 +47,8 @@ class Course:
             [one.name, digest([one.texts, [rows.tolist() for rows in one.positives], [g.tolist() for g in one.gains]])]
             for one in self.sets
         ]
-        return digest([self.name, sources, asdict(self.options), self.seed, base.identity.weights_sha256])
+        start = [self.start.digest] if self.start else []
+        return digest([self.name, sources, asdict(self.options), self.seed, base.identity.weights_sha256, *start])
 
 
 @dataclass
@@ -113,6 +116,8 @@ def train(
     if folder.exists():
         return _finished(folder, fingerprint)
     student = Student(base, course.options, course.seed)
+    if course.start:
+        student.begin(course.start)
     checkpoint = Checkpoint(folder.with_name(f".{folder.name}.checkpoint.safetensors"), fingerprint)
     at = checkpoint.resume(student)
     if at is None:
@@ -165,6 +170,7 @@ def _card(course: Course, at: Standing, student: Student) -> dict[str, Any]:
         "sources": [{"name": s.name, "queries": len(s), "without_positives": s.left_out} for s in course.sets],
         "options": asdict(course.options),
         "seed": course.seed,
+        **({"start": course.start.card.get("name", ""), "start_digest": course.start.digest} if course.start else {}),
         "steps": at.step,
         "best_step": int(best[0]),
         "dev": best[1],

@@ -93,3 +93,26 @@ def test_a_file_without_experts_says_what_to_add(tmp_path: Path) -> None:
 def test_a_router_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no router 'pilot'; did you mean 'pilots'"):
         read_panel_config(written(tmp_path, 'router = "pilot"\n' + GOOD))
+
+
+@pytest.mark.parametrize(
+    ("starts", "says"),
+    [
+        ({"science": "nobody"}, "start is 'nobody'"),
+        ({"science": "science"}, "leads back to itself"),
+        ({"science": "law", "law": "science"}, "leads back to itself"),
+    ],
+)
+def test_a_start_must_lead_to_the_base(tmp_path: Path, starts: dict[str, str], says: str) -> None:
+    text = GOOD
+    for name, start in starts.items():
+        text = text.replace(f"[experts.{name}]", f'[experts.{name}]\nstart = "{start}"')
+
+    with pytest.raises(ConfigError, match=says):
+        read_panel_config(written(tmp_path, text))
+
+
+def test_an_expert_may_start_from_the_control(tmp_path: Path) -> None:
+    config = read_panel_config(written(tmp_path, GOOD.replace("[experts.law]", '[experts.law]\nstart = "all"')))
+
+    assert config.experts["law"].start == "all"

@@ -14,7 +14,7 @@ import pytest
 from periti.encoders import SentenceEncoder, load_sentence_transformer
 from periti.encoders.adapters import read_adapter
 from periti.encoders.panel import PanelEncoder
-from periti.errors import ConfigError, InputError
+from periti.errors import ConfigError, EncoderError, InputError
 from periti.protocols import Vectors
 from periti.training.pairs import TrainingSet, draw, mined
 from periti.training.settings import TrainingOptions
@@ -250,3 +250,26 @@ def test_a_training_that_was_killed_goes_on_to_the_same_weights(
 def test_settings_that_make_no_sense_are_refused(options: dict[str, float], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         TrainingOptions(**options)  # type: ignore[arg-type]
+
+
+def test_a_specialist_starts_from_another_expert(base: SentenceEncoder, tmp_path: Path) -> None:
+    source = shuffled_language(base)
+    options = replace(OPTIONS, method="linear")
+    general = train(base, Course("general", [source], options, 1), hits(source), tmp_path / "general")
+
+    special = train(base, Course("special", [source], options, 1, start=general), hits(source), tmp_path / "special")
+
+    assert special.card["dev_of_base"] == general.card["dev"]  # the curve begins where the general one ended
+    assert special.card["start"] == "general"
+    assert special.card["dev"] >= general.card["dev"]
+    with pytest.raises(InputError, match="other data, settings or seed"):
+        train(base, Course("special", [source], options, 1), hits(source), tmp_path / "special")
+
+
+def test_a_specialist_refuses_a_start_of_another_kind(base: SentenceEncoder, tmp_path: Path) -> None:
+    source = shuffled_language(base)
+    general = train(base, Course("general", [source], OPTIONS, 1), hits(source), tmp_path / "general")
+
+    for options in (replace(OPTIONS, method="linear"), replace(OPTIONS, rank=3), replace(OPTIONS, alpha=2)):
+        with pytest.raises(EncoderError, match="start from an expert that was trained with the same method"):
+            train(base, Course("special", [source], options, 1, start=general), hits(source), tmp_path / "special")
