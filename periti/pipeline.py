@@ -13,7 +13,7 @@ import polars as pl
 from periti.config import PipelineConfig, read_pipeline_config
 from periti.errors import ConfigError, InputError, UnknownName
 from periti.indexers.docstore import Docstore
-from periti.protocols import Corpus, Fusion, Noting, Policy, Ranker, Router
+from periti.protocols import Corpus, Fusion, Noting, NotingRanker, Policy, Ranker, Router
 from periti.registry import FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, nearest
 from periti.retrievers.executor import Answer, execute
 from periti.retrievers.experts import Expert
@@ -78,7 +78,7 @@ class Pipeline:
             notes = self._notes(answer) if noted else {}
             steps.append(Step(f"retrieve:{answer.expert}", answer.seconds, answer.run, notes))
         fused = _timed(steps, "fuse", lambda: self._fuse(runs, plan))
-        reranked = _timed(steps, "rerank", lambda: self.ranker.rerank(queries, fused.top(self.depth), self.corpus))
+        reranked = self._rerank(queries, fused.top(self.depth), steps)
         return reranked.top(k).renamed(self.name), Trace(tuple(steps))
 
     def only(self, *experts: str) -> Pipeline:
@@ -137,6 +137,15 @@ class Pipeline:
         if told is not None:
             notes |= told(queries, self.router.experts, self.router.scores(queries))
         return notes
+
+    def _rerank(self, queries: Queries, run: Run, steps: list[Step]) -> Run:
+        """The ranker's order; what it tells of itself goes into the trace."""
+        if not isinstance(self.ranker, NotingRanker):
+            return _timed(steps, "rerank", lambda: self.ranker.rerank(queries, run, self.corpus))
+        began = time.perf_counter()
+        reranked = self.ranker.reranked(queries, run, self.corpus)
+        steps.append(Step("rerank", time.perf_counter() - began, reranked.run, reranked.notes))
+        return reranked.run
 
     def _fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """A panel of one needs no fusion and keeps its scores.

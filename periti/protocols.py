@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,6 +143,28 @@ class Ranker(Protocol):
 
     def rerank(self, queries: Queries, run: Run, corpus: Corpus) -> Run:
         """Pairs out ⊆ pairs in; inputs are not modified."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reranked:
+    """What a ranker made of a run, and counts worth reporting: pairs and queries that were cut, calls, failures."""
+
+    run: Run
+    notes: Mapping[str, int]
+
+
+@runtime_checkable
+class NotingRanker(Protocol):
+    """A ranker that tells what determines its order and what it could not read; an optional power."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Model, revision, max length, dtype, depth: the same identity and first stage give the same run."""
+        ...
+
+    def reranked(self, queries: Queries, run: Run, corpus: Corpus) -> Reranked:
+        """`rerank`, with its notes."""
         ...
 
 
