@@ -14,9 +14,11 @@ from periti.config import PipelineConfig, read_pipeline_config
 from periti.errors import ConfigError, InputError, UnknownName
 from periti.indexers.docstore import Docstore
 from periti.protocols import Corpus, Fusion, Noting, NotingRanker, Policy, Ranker, Router
+from periti.rankers.fitted import Fitted
 from periti.registry import FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, nearest
 from periti.retrievers.executor import Answer, execute
 from periti.retrievers.experts import Expert
+from periti.retrievers.fingerprints import fingerprint
 from periti.retrievers.policies import AllExperts
 from periti.retrievers.routers import ConstantRouter
 from periti.retrievers.routing.base import Explaining
@@ -178,14 +180,17 @@ def open_pipeline(config: PipelineConfig | Path | str) -> Pipeline:
         )
         for name, expert in config.experts.items()
     }
-    router, policy, fusion, ranker = config.router, config.policy, config.fusion, config.ranker
+    router, policy, ranker = config.router, config.policy, config.ranker
+    fusion = FUSIONS.load(config.fusion.name).open(config.fusion.options)
+    if isinstance(fusion, Fitted):
+        fusion.require({name: fingerprint(expert) for name, expert in experts.items()})
     return Pipeline(
         name=config.name,
         description=config.description,
         experts=experts,
         router=ROUTERS.load(router.name).open([e for e in experts.values() if not e.always], router.options),
         policy=POLICIES.load(policy.name).open(policy.options),
-        fusion=FUSIONS.load(fusion.name).open(fusion.options),
+        fusion=fusion,
         ranker=RANKERS.load(ranker.name).open(ranker.options),
         corpus=docstore,
         depth=config.depth,

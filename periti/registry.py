@@ -124,7 +124,22 @@ FUSIONS = Registry(
     "fusions",
     {
         "rrf": "periti.rankers.fusion:ReciprocalRankFusion",
+        "isr": "periti.rankers.fusion.ranks:InverseSquareRank",
+        "log-isr": "periti.rankers.fusion.ranks:LogInverseSquareRank",
+        "rbc": "periti.rankers.fusion.ranks:RankBiasedCentroids",
+        "borda": "periti.rankers.fusion.elections:BordaFuse",
+        "condorcet": "periti.rankers.fusion.elections:Condorcet",
         "sum": "periti.rankers.fusion:ScoreSum",
+        "comb-sum": "periti.rankers.fusion.scores:CombSum",
+        "comb-mnz": "periti.rankers.fusion.scores:CombMnz",
+        "comb-gmnz": "periti.rankers.fusion.scores:CombGmnz",
+        "comb-anz": "periti.rankers.fusion.scores:CombAnz",
+        "comb-max": "periti.rankers.fusion.scores:CombMax",
+        "comb-min": "periti.rankers.fusion.scores:CombMin",
+        "comb-med": "periti.rankers.fusion.scores:CombMed",
+        "wmnz": "periti.rankers.fusion.scores:WeightedMnz",
+        "mixed": "periti.rankers.fusion.scores:Mixed",
+        "calibrated": "periti.rankers.calibration.fused:CalibratedFusion",
     },
 )
 RANKERS = Registry("rankers", {"identity": "periti.rankers.identity:IdentityRanker"})

@@ -13,8 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from periti.rankers.calibration.calibration import fit
+from periti.rankers.fitted import Source, queries_digest
 from periti.registry import ENCODERS, FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, Registry
 from periti.retrievers.experts import base_encoder
+from periti.retrievers.fingerprints import fingerprint
 from periti.retrievers.routing.table import UtilityTable
 from tests.tiny import TEXTS, Tiny
 
@@ -72,6 +75,22 @@ def plain(registry: Registry, name: str, **options: Any) -> Build:
     return build
 
 
+SCORE_FUSIONS = (
+    "comb-sum", "comb-mnz", "comb-gmnz", "comb-anz", "comb-max", "comb-min", "comb-med", "wmnz", "mixed",
+)  # fmt: skip
+
+
+def calibrated(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
+    """Calibrated fusion, its quantiles taken from the tiny panel's own answers."""
+    experts = tiny.pipeline.experts
+    runs = {name: expert.retriever.retrieve(tiny.queries, expert.depth) for name, expert in experts.items()}
+    file = tiny.folder.parent / "calibration.json"
+    prints = {name: fingerprint(expert) for name, expert in experts.items()}
+    fit("quantile", runs, prints, Source("tiny", "dev", len(tiny.queries), queries_digest(tiny.queries))).write(file)
+    kind = FUSIONS.load("calibrated")
+    return kind.open(kind.Options(calibration=file))
+
+
 BUILDERS: Mapping[str, Mapping[str, Build]] = {
     "encoders": {
         "minilm": lambda tiny, bert: ENCODERS.load("minilm")(),  # noqa: ARG005
@@ -104,7 +123,11 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
         "entropy": plain(POLICIES, "entropy"),
         "budget": plain(POLICIES, "budget", budget=3.0, costs={"a": 2.0, "b": 1.0, "c": 1.5}),
     },
-    "fusions": {"rrf": plain(FUSIONS, "rrf"), "sum": plain(FUSIONS, "sum")},
+    "fusions": {
+        **{name: plain(FUSIONS, name) for name in ("rrf", "isr", "log-isr", "rbc", "borda", "condorcet", "sum")},
+        **{name: plain(FUSIONS, name, missing="list_min") for name in SCORE_FUSIONS},
+        "calibrated": calibrated,
+    },
     "rankers": {"identity": plain(RANKERS, "identity")},
 }
 
