@@ -139,6 +139,7 @@ FUSIONS = Registry(
         "comb-med": "periti.rankers.fusion.scores:CombMed",
         "wmnz": "periti.rankers.fusion.scores:WeightedMnz",
         "mixed": "periti.rankers.fusion.scores:Mixed",
+        "tuned": "periti.rankers.fusion.settings:TunedFusion",
         "calibrated": "periti.rankers.calibration.fused:CalibratedFusion",
     },
 )

@@ -12,8 +12,8 @@ from periti import __version__
 from periti.errors import PeritiError
 
 COMMANDS = (
-    "demo", "datasets", "index", "search", "run", "evaluate", "compare", "agree", "adjudicate", "train", "router",
-    "serve", "doctor",
+    "demo", "datasets", "index", "search", "run", "calibrate", "fuse", "evaluate", "compare", "agree",
+    "adjudicate", "train", "router", "serve", "doctor",
 )  # fmt: skip
 
 DESCRIPTION = "Retrieval and ranking by a panel of domain experts, with evaluation people can trust."
@@ -23,6 +23,8 @@ EPILOG = """examples:
   periti index build --dataset scifact --out x       Lucene postings, FAISS vectors and texts of one collection
   periti search x "does vitamin D prevent falls?"    ask the panel
   periti run x --queries scifact --out scifact.run   a TREC run of every query
+  periti calibrate x --dataset scifact --split train bring the scores of the experts to one scale
+  periti fuse a.run b.run --out ab.run               several runs to one; --tune finds weights on dev
   periti evaluate --qrels scifact scifact.run        measures with their denominators
   periti compare --qrels scifact a.run b.run         differences, intervals, corrected significance
   periti agree --qrels a.qrels b.qrels --runs *.run  do other judgements rank the systems alike?

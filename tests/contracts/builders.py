@@ -15,6 +15,7 @@ import pytest
 
 from periti.rankers.calibration.calibration import fit
 from periti.rankers.fitted import Source, queries_digest
+from periti.rankers.fusion.settings import FusionSettings
 from periti.registry import ENCODERS, FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, Registry
 from periti.retrievers.experts import base_encoder
 from periti.retrievers.fingerprints import fingerprint
@@ -91,6 +92,15 @@ def calibrated(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
     return kind.open(kind.Options(calibration=file))
 
 
+def tuned(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
+    """Fusion by settings that give the tiny panel's experts weights of their own."""
+    file = tiny.folder.parent / "fusion.json"
+    weights = {name: 1.0 + i for i, name in enumerate(tiny.pipeline.experts)}
+    FusionSettings("rbc", {"p": 0.9}, weights, Source("tiny", "dev", 1, "")).write(file)
+    kind = FUSIONS.load("tuned")
+    return kind.open(kind.Options(settings=file))
+
+
 BUILDERS: Mapping[str, Mapping[str, Build]] = {
     "encoders": {
         "minilm": lambda tiny, bert: ENCODERS.load("minilm")(),  # noqa: ARG005
@@ -126,6 +136,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
     "fusions": {
         **{name: plain(FUSIONS, name) for name in ("rrf", "isr", "log-isr", "rbc", "borda", "condorcet", "sum")},
         **{name: plain(FUSIONS, name, missing="list_min") for name in SCORE_FUSIONS},
+        "tuned": tuned,
         "calibrated": calibrated,
     },
     "rankers": {"identity": plain(RANKERS, "identity")},
