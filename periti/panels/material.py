@@ -49,6 +49,7 @@ class Material:
         domain: of the dataset's facts.
         licence: likewise.
         min_rel: the least grade that counts as relevant in binary measures.
+        docstore: its open documents, for trainings that encode texts.
         index: its open dense index, exact.
         rows: ids of the rows of `vectors`, D.
         vectors: float32 (D, d), as the index holds them.
@@ -59,6 +60,7 @@ class Material:
     domain: str
     licence: str
     min_rel: int
+    docstore: Docstore
     index: DenseIndex
     rows: list[str]
     vectors: Vectors
@@ -97,6 +99,7 @@ def open_material(name: str, config: CollectionConfig, indexes: Path, progress: 
         domain=dataset.facts.domain,
         licence=dataset.facts.licence,
         min_rel=dataset.facts.min_rel,
+        docstore=docstore,
         index=index,
         rows=docstore.ids.take(ordinals).to_list(),
         vectors=vectors,
