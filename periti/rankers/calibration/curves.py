@@ -98,10 +98,14 @@ def platt(scores: Values, relevant: Mask) -> Curve:
 def isotonic(scores: Values, relevant: Mask) -> Curve:
     """Chance of relevance by centred isotonic regression of relevant bool (n,) on scores float64 (n,).
 
+    One document of the other kind is added at either end, as Platt's targets are smoothed: else the single best score
+    of a noisy expert, if it happens to be relevant, would be a certainty.
+
     Raises:
         InputError: nothing or everything is relevant.
     """
     _require_both(relevant)
+    scores, relevant = np.append(scores, [scores.min(), scores.max()]), np.append(relevant, [True, False])
     x, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     share = np.bincount(place, relevant.astype(np.float64)) / counts
     fitted = pav(share, counts.astype(np.float64))
