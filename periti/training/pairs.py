@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from periti.config import digest
 from periti.errors import InputError
 from periti.protocols import Vectors
 from periti.training.settings import TrainingOptions
 from periti.types import Qrels, Queries
 
 Rows = NDArray[np.int64]
+EASY, ALL_FROM = 0.25, 0.5
+"""A curriculum begins with this share of the queries, and all take part from this share of the steps on."""
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What a source knows about its queries beside judgements, by query id.
+
+    Attributes:
+        weights: how often a query is drawn, relative to the others; empty draws all alike.
+        order: difficulty, or any number by which easy ones come first; empty knows no order.
+        ignored: ids of documents that may well be relevant though nobody says so: neither answer nor negative.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+    order: Mapping[str, float] = field(default_factory=dict)
+    ignored: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -29,6 +47,9 @@ class TrainingSet:
         gains: for each query, the grade of each of them, float64, positive.
         documents: vectors of the corpus by the frozen base, float32 (D, d).
         left_out: queries without a relevant document that has a vector.
+        weights: how often each query is drawn, relative to the others, float64 (n,), positive; None: all alike.
+        order: easy ones first, float64 (n,); None knows no order.
+        ignored: for each query, sorted rows that are neither answer nor negative; empty where there are none at all.
     """
 
     name: str
@@ -37,9 +58,21 @@ class TrainingSet:
     gains: tuple[NDArray[np.float64], ...]
     documents: Vectors
     left_out: int = 0
+    weights: NDArray[np.float64] | None = None
+    order: NDArray[np.float64] | None = None
+    ignored: tuple[Rows, ...] = ()
 
     @classmethod
-    def of(cls, name: str, queries: Queries, qrels: Qrels, row_ids: Sequence[str], documents: Vectors) -> Self:
+    def of(  # noqa: PLR0913  (what a join of three things needs, and what is known beside)
+        cls,
+        name: str,
+        queries: Queries,
+        qrels: Qrels,
+        row_ids: Sequence[str],
+        documents: Vectors,
+        *,
+        hints: Hints | None = None,
+    ) -> Self:
         """Join queries, judgements and the ids of the document rows.
 
         Args:
@@ -48,6 +81,7 @@ class TrainingSet:
             qrels: their judgements; grades above zero are positives.
             row_ids: D ids, those of the rows of `documents`.
             documents: float32 (D, d).
+            hints: weights, an order, documents to ignore; ids that are not among queries or documents are passed over.
 
         Raises:
             InputError: no query has a relevant document with a vector.
@@ -66,6 +100,7 @@ class TrainingSet:
                 f"{name}: none of its {len(queries)} training queries has a relevant document in the index; "
                 "check that the index is of the same collection"
             )
+        ids, hints = found["query_id"].to_list(), hints or Hints()
         return cls(
             name,
             tuple(found["text"]),
@@ -73,10 +108,37 @@ class TrainingSet:
             tuple(gain.to_numpy().astype(np.float64) for gain in found["relevance"]),
             documents,
             len(queries) - found.height,
+            _by_query(hints.weights, ids),
+            _by_query(hints.order, ids),
+            _ignored(hints.ignored, ids, row_ids),
         )
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @property
+    def digest(self) -> str:
+        """Digest of everything that is learnt from, the documents' vectors apart."""
+        known = [
+            self.weights is not None and ["weights", self.weights.tolist()],
+            self.order is not None and ["order", self.order.tolist()],
+            bool(self.ignored) and ["ignored", [rows.tolist() for rows in self.ignored]],
+        ]
+        positives, gains = [rows.tolist() for rows in self.positives], [gain.tolist() for gain in self.gains]
+        return digest([self.texts, positives, gains, *filter(None, known)])
+
+
+def _by_query(values: Mapping[str, float], ids: Sequence[str]) -> NDArray[np.float64] | None:
+    """The value of each query; None where all are the same, which says nothing."""
+    found = np.array([values[one] for one in ids], np.float64) if values else np.empty(0)
+    return found if np.unique(found).size > 1 else None
+
+
+def _ignored(values: Mapping[str, Sequence[str]], ids: Sequence[str], row_ids: Sequence[str]) -> tuple[Rows, ...]:
+    if not any(values.get(one) for one in ids):
+        return ()
+    rows = {doc_id: row for row, doc_id in enumerate(row_ids)}
+    return tuple(np.array(sorted(rows[d] for d in values.get(one, ()) if d in rows), np.int64) for one in ids)
 
 
 @dataclass(frozen=True)
@@ -87,7 +149,7 @@ class Batch:
         texts: b queries.
         candidates: float32 (c, d).
         target: float32 (b, c), each row sums to one over the query's drawn positives.
-        masked: bool (b, c), known positives that are not the target: neither answer nor negative.
+        masked: bool (b, c), neither answer nor negative: known positives that are not the target, ignored documents.
     """
 
     texts: list[str]
@@ -112,7 +174,7 @@ def draw(
     sizes = np.array([len(one) for one in sets], np.float64) ** options.mix
     chosen = int(rng.choice(len(sets), p=sizes / sizes.sum()))
     source = sets[chosen]
-    places = rng.choice(len(source), size=min(options.batch, len(source)), replace=False)
+    places = _places(source, options, step, rng)
     positives = [_positives(source, int(place), options, rng) for place in places]
     wanted = options.corpus_negatives or len(source.documents)
     if wanted >= len(source.documents):
@@ -122,6 +184,33 @@ def draw(
         mined = [hard[chosen][place] for place in places] if len(hard[chosen]) else []
         rows = np.unique(np.concatenate([random, *(p for p, _ in positives), *mined]))
     return _laid_out(source, places, positives, rows)
+
+
+def _places(source: TrainingSet, options: TrainingOptions, step: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The queries of a step: without replacement where all are alike, with replacement where they have weights.
+
+    Only so are draws proportional to weights: without replacement, a batch that is large beside its source would hold
+    every query, whatever it weighs.
+    """
+    size = min(options.batch, len(source))
+    if source.order is None and source.weights is None:
+        return rng.choice(len(source), size=size, replace=False)
+    begun = np.arange(len(source)) if source.order is None else _begun(source.order, step, options)
+    if source.weights is None:
+        return rng.choice(begun, size=min(size, len(begun)), replace=False)
+    shares = source.weights[begun] / source.weights[begun].sum()
+    return rng.choice(begun, size=size, p=shares)
+
+
+def _begun(order: NDArray[np.float64], step: int, options: TrainingOptions) -> NDArray[np.int64]:
+    """Queries that a curriculum has come to: the first EASY of them at the start, linearly more, all from ALL_FROM on.
+
+    Queries of the same place in the order join together. The pacing function is the linear one of Hacohen and Weinshall
+    2019, On the power of curriculum learning in training deep networks.
+    """
+    share = min(1.0, EASY + (1 - EASY) * (step - 1) / (ALL_FROM * options.steps))
+    last = np.sort(order)[int(np.ceil(share * len(order))) - 1]
+    return np.flatnonzero(order <= last)
 
 
 def _positives(
@@ -142,12 +231,19 @@ def _laid_out(
     target = np.zeros((len(places), len(rows)), np.float32)
     masked = np.zeros(target.shape, np.bool_)
     for line, (place, (drawn, shares)) in enumerate(zip(places, positives, strict=True)):
-        known = np.searchsorted(rows, source.positives[place]).clip(max=len(rows) - 1)
-        masked[line, known[rows[known] == source.positives[place]]] = True
+        masked[line, _columns(rows, source.positives[place])] = True
+        if source.ignored:
+            masked[line, _columns(rows, source.ignored[place])] = True
         column = np.searchsorted(rows, drawn)
         target[line, column], masked[line, column] = shares, False
     candidates = source.documents if len(rows) == len(source.documents) else source.documents[rows]
     return Batch([source.texts[place] for place in places], candidates, target, masked)
+
+
+def _columns(rows: Rows, wanted: Rows) -> NDArray[np.int64]:
+    """Places in `rows`, which is sorted, of those of `wanted` that are there."""
+    found = np.searchsorted(rows, wanted).clip(max=len(rows) - 1)
+    return np.compress(rows[found] == wanted, found)
 
 
 def mined(source: TrainingSet, vectors: Vectors, options: TrainingOptions) -> list[Rows]:
@@ -165,6 +261,8 @@ def mined(source: TrainingSet, vectors: Vectors, options: TrainingOptions) -> li
         scores = source.documents @ vector
         bound = scores[source.positives[place]].max() - options.margin
         scores[source.positives[place]] = -np.inf
+        if source.ignored:
+            scores[source.ignored[place]] = -np.inf
         scores[scores > bound] = -np.inf
         nearest = np.argsort(-scores, kind="stable")[: options.hard_negatives]
         found.append(nearest[np.isfinite(scores[nearest])])
