@@ -33,8 +33,8 @@ HEADING = """# The panel: routed experts against one model
 
 Printed by `python -m benchmarks.routing --part study` from benchmarks/panel.toml. Experts are linear query-side
 adapters over all-MiniLM-L6-v2, trained on the train part of one kind of data each; `multitask` is one adapter
-trained on all of it. Routers and thresholds come from held-out queries of train; test queries chose nothing but the
-line below that says so itself. Costs are in benchmarks/results/routing.json.
+trained on all of it. Routers, policies and thresholds come from held-out queries of train; test queries chose nothing,
+except where a line says so itself. Costs are in benchmarks/results/routing.json.
 """
 EXPERTS, QUERIES = 7, 210
 SIZES = (14, 56, 210)

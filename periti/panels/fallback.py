@@ -9,6 +9,7 @@ to the other folds of the whole table. Nothing of any test split is read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ def threshold_of(fit: Callable[[UtilityTable], Scorer], table: UtilityTable, *, 
         table: utilities of held-out train queries.
         fallback: column of the generalist.
     """
-    held_out = list(_held_out(fit, table, fallback))
+    held_out = [_scored(one.scorer, table, one.rows, fallback) for one in held_out_scorers(fit, table, fallback)]
     top, gain = (np.concatenate(part) for part in zip(*held_out, strict=True))
     # Two columns are enough for the choice between the router's expert and the fall-back, whatever columns there were.
     found = calibrated(
@@ -39,14 +40,29 @@ def threshold_of(fit: Callable[[UtilityTable], Scorer], table: UtilityTable, *, 
     return None if found == -np.inf else found
 
 
-def _held_out(
-    fit: Callable[[UtilityTable], Scorer], table: UtilityTable, fallback: int
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float64]]]:
-    """Best scores and gains over the fall-back of rows the scoring router was not fitted on: at home, as strangers."""
+@dataclass(frozen=True)
+class HeldOut:
+    """A router, and rows of the table that it was not fitted on.
+
+    Attributes:
+        scorer: the router.
+        rows: bool (n,), rows of the table.
+        strangers: whether neither their collection nor its expert is known to the router.
+    """
+
+    scorer: Scorer
+    rows: NDArray[np.bool_]
+    strangers: bool
+
+
+def held_out_scorers(
+    fit: Callable[[UtilityTable], Scorer], table: UtilityTable, fallback: int = 0
+) -> Iterator[HeldOut]:
+    """Every row once at home, in folds of the whole table, and once as a stranger, collection by collection."""
     folds, names = np.arange(len(table)) % FOLDS, np.array(table.datasets)
     for fold in range(FOLDS):
         mine = folds == fold
-        yield _scored(fit(table.restricted(~mine)), table, mine, fallback)
+        yield HeldOut(fit(table.restricted(~mine)), mine, strangers=False)
     for dataset in sorted(set(table.datasets)):
         mine = names == dataset
         if mine.all():
@@ -55,7 +71,7 @@ def _held_out(
         if home in rest.experts and home != table.experts[fallback]:
             rest = rest.without_expert(home)
         if len(rest.experts) > 1:
-            yield _scored(fit(rest), table, mine, fallback)
+            yield HeldOut(fit(rest), mine, strangers=True)
 
 
 def _scored(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -11,63 +10,43 @@ from numpy.typing import NDArray
 
 from periti.evaluation.routing.results import POINTS, RoutingStudy, StudiedCollection, StudiedSystem
 from periti.evaluation.significance import Design, Scores, Study, compare
+from periti.panels.choice import averaged, chosen
 from periti.panels.config import BASE
-from periti.panels.courses import trained
 from periti.panels.disturbed import DISTURBANCES, disturb
+from periti.panels.expectations import expected
+from periti.panels.luck import null_oracle
 from periti.panels.material import TEST, Material
 from periti.panels.panel import Panel
+from periti.panels.rows import studied_oracles, studied_policies
+from periti.panels.seeds import Outcomes, Seeded, gathered, mean_values, named, seeded
 from periti.panels.systems import (
+    CROSS_FITTED,
     DATASET_ORACLE,
-    FALLBACK,
-    FUSED,
     INSTANCE_ORACLE,
     MEAN_SINGLE,
+    NULL_ORACLE,
     RANDOM,
-    Asked,
     Outcome,
-    Values,
-    ask,
-    bounds,
-    policies,
-    routed,
-    scorers,
 )
-from periti.panels.tables import base_vectors, utility_table
+from periti.panels.tables import base_vectors
+from periti.panels.tuning import ARGMAX, FALLBACK, FUSED
 from periti.progress import Progress
 from periti.retrievers.routing.base import Scorer
-from periti.retrievers.routing.table import UtilityTable
 
-Outcomes = dict[str, dict[str, list[Outcome]]]
-"""System -> collection -> one outcome a seed."""
 BOOTSTRAP = 2_000
 MAPPED = 60
 """Queries of a collection on the map."""
 DISTURBED = 50
 """Queries of a collection that are asked again with typos and in other words."""
-
-
-@dataclass(frozen=True)
-class Seeded:
-    """One training seed: its utility table and what its experts answered."""
-
-    table: UtilityTable
-    asked: Mapping[str, Asked]
-
-
-def seeded(panel: Panel, seed: int, progress: Progress) -> Seeded:
-    """The utility table of a seed's experts, and their answers on every test query."""
-    config = panel.config
-    adapters = {name: None if name == BASE else trained(config, name, seed) for name in config.routed}
-    controls = {name: trained(config, name, seed) for name, one in config.experts.items() if one.control}
-    table = utility_table(panel, adapters, seed)
-    tested = [name for name, material in panel.materials.items() if TEST in material.slices]
-    progress.start(f"asking the experts of seed {seed}", len(tested))
-    asked = {}
-    for name in tested:
-        asked[name] = ask(panel, {**adapters, **controls}, name)
-        progress.advance(1)
-    progress.finish()
-    return Seeded(table, asked)
+ORACLES = (DATASET_ORACLE, INSTANCE_ORACLE, CROSS_FITTED, NULL_ORACLE)
+CHOSEN = "chosen on held-out queries of train, at home and as strangers, of all that the table of policies lists"
+NOTES = {
+    NULL_ORACLE: (
+        "the best training seed of one expert for each query, averaged over the experts; its gain over a random expert "
+        "is luck alone, and says how much of the instance oracle's is"
+    ),
+    CROSS_FITTED: "the expert that is best for the query in other words, so that a lucky wording does not count",
+}
 
 
 def study(panel: Panel, progress: Progress, facts: Mapping[str, str]) -> RoutingStudy:
@@ -76,35 +55,34 @@ def study(panel: Panel, progress: Progress, facts: Mapping[str, str]) -> Routing
     Raises:
         EncoderError: an expert is not trained yet.
     """
-    outcomes: Outcomes = {}
     config = panel.config
-    controls = [name for name, one in config.experts.items() if one.control]
     seeds = [seeded(panel, seed, progress) for seed in config.seeds]
-    fitted: dict[str, Scorer] = {}
-    for one in seeds:
-        for name, asked in one.asked.items():
-            for system, outcome in bounds(asked, one.table.experts, one.table, controls).items():
-                outcomes.setdefault(system, {}).setdefault(name, []).append(outcome)
-        for router, fit in scorers(panel).items():
-            scorer = fit(one.table)
-            fitted.setdefault(router, scorer)
-            for label, policy in policies(router, fit, one.table).items():
-                system = f"{router} + {label}" if label else router
-                for name, asked in one.asked.items():
-                    outcome = routed(asked, scorer, policy, config.measure)
-                    outcomes.setdefault(system, {}).setdefault(name, []).append(outcome)
+    found = gathered(panel, seeds, progress)
+    promises = {system: averaged(by_seed) for system, by_seed in found.promises.items()}
+    best = chosen(promises)
+    if len(seeds) > 1:
+        for name in seeds[0].asked:
+            found.add(NULL_ORACLE, name, Outcome(null_oracle([one.asked[name] for one in seeds], config.routed[1:])[0]))
+    shown = {system: of for system, of in found.outcomes.items() if system not in found.extra or system == best}
     collections = _collections(panel)
-    main = config.router
     return RoutingStudy(
         measure=config.measure,
         seeds=config.seeds,
         collections=collections,
-        systems=_systems(panel, outcomes, collections),
+        systems=_systems(panel, shown, collections, best),
         experts=config.routed,
-        studies=_studies(panel, outcomes, collections, main),
-        points=_points(seeds[0], outcomes[main]),
-        stability=_stability(panel, fitted),
-        facts={**facts, "tie rate of the utility table": f"{np.mean([s.table.tie_rate for s in seeds]):.3f}"},
+        studies=_studies(panel, shown, collections, best),
+        points=_points(seeds[0], found.outcomes[config.router]),
+        stability=_stability(panel, found.fitted),
+        facts={
+            **facts,
+            "tie rate of the utility table": f"{np.mean([s.table.tie_rate for s in seeds]):.3f}",
+            **{f"left out, {router}": why for router, why in found.left_out.items()},
+        },
+        chosen=best,
+        policies=studied_policies(found, promises, collections),
+        luck=studied_oracles(seeds, collections),
+        expectations=expected(panel, seeds, found, collections),
     )
 
 
@@ -119,17 +97,13 @@ def _collections(panel: Panel) -> tuple[StudiedCollection, ...]:
     return tuple(sorted(found, key=lambda one: not one.seen))
 
 
-def _mean(outcomes: Sequence[Outcome]) -> Values:
-    """Values by query, averaged over seeds, float64 (n,)."""
-    values: Values = np.mean([one.values for one in outcomes], axis=0)
-    return values
-
-
-def _systems(panel: Panel, outcomes: Outcomes, collections: Sequence[StudiedCollection]) -> tuple[StudiedSystem, ...]:
-    best = {name: _mean(of) for name, of in outcomes[INSTANCE_ORACLE].items()}
+def _systems(
+    panel: Panel, outcomes: Outcomes, collections: Sequence[StudiedCollection], best_policy: str
+) -> tuple[StudiedSystem, ...]:
+    best = {name: mean_values(of) for name, of in outcomes[INSTANCE_ORACLE].items()}
     made = []
     for system, found in outcomes.items():
-        values = {name: _mean(of) for name, of in found.items()}
+        values = {name: mean_values(of) for name, of in found.items()}
         kind = _kind(panel, system)
         regret = float(np.mean(np.concatenate([best[name] - values[name] for name in values])))
         made.append(
@@ -140,7 +114,8 @@ def _systems(panel: Panel, outcomes: Outcomes, collections: Sequence[StudiedColl
                 cost=float(np.mean([o.cost for of in found.values() for o in of])),
                 shares={name: _shares(of) for name, of in found.items()} if found[next(iter(found))][0].shares else {},
                 regret=None if kind == "oracle" else regret,
-                gap=None if system in (BASE, DATASET_ORACLE) else _gap(outcomes, system, collections),
+                gap=None if system in (BASE, DATASET_ORACLE, NULL_ORACLE) else _gap(outcomes, system, collections),
+                note=CHOSEN if system == best_policy else NOTES.get(system, ""),
             )
         )
     order = ("base", "random", "expert", "control", "router", "oracle")
@@ -154,7 +129,7 @@ def _shares(outcomes: Sequence[Outcome]) -> dict[str, float]:
 
 
 def _kind(panel: Panel, system: str) -> str:
-    fixed = {BASE: "base", RANDOM: "random", MEAN_SINGLE: "expert", DATASET_ORACLE: "oracle", INSTANCE_ORACLE: "oracle"}
+    fixed = {BASE: "base", RANDOM: "random", MEAN_SINGLE: "expert"} | dict.fromkeys(ORACLES, "oracle")
     if system in fixed:
         return fixed[system]
     entry = panel.config.experts.get(system)
@@ -170,7 +145,7 @@ def _gap(
         return None
     rng = np.random.default_rng(1)
     columns = [BASE, system, DATASET_ORACLE]
-    grids = [np.column_stack([_mean(outcomes[c][name]) for c in columns]) for name in names]
+    grids = [np.column_stack([mean_values(outcomes[c][name]) for c in columns]) for name in names]
     point = np.mean([grid.mean(axis=0) for grid in grids], axis=0)
     if point[2] - point[0] <= 0:
         return None
@@ -183,11 +158,14 @@ def _gap(
     return float((point[1] - point[0]) / (point[2] - point[0])), float(low), float(high)
 
 
-def _studies(panel: Panel, outcomes: Outcomes, collections: Sequence[StudiedCollection], main: str) -> dict[str, Study]:
+def _studies(
+    panel: Panel, outcomes: Outcomes, collections: Sequence[StudiedCollection], best_policy: str
+) -> dict[str, Study]:
     """Corrected comparisons: everything against the base, the router against its rivals; one family each."""
     controls = [name for name, one in panel.config.experts.items() if one.control]
-    variants = [f"{main} + {label}" for label in (FALLBACK, FUSED)]
-    contenders = [main, *(name for name in variants if name in outcomes)]
+    main = panel.config.router
+    variants = [named(main, label) for label in (ARGMAX, FALLBACK, FUSED)]
+    contenders = [*variants, *[name for name in (best_policy,) if name not in variants]]
     design = {
         "test": "randomization",
         "correction": "holm",
@@ -202,7 +180,8 @@ def _studies(panel: Panel, outcomes: Outcomes, collections: Sequence[StudiedColl
         if names:
             tables = [_scores(panel, outcomes, name, against_base) for name in names]
             made[title] = compare(tables, Design(baseline=BASE, seed=1, **design))  # type: ignore[arg-type]
-    rivals = [main, *controls, MEAN_SINGLE, *[name for name in ("centroids", "nearest-example") if name != main]]
+    others = [name for name in ("centroids", "nearest-example") if name != main and name in outcomes]
+    rivals = [main, *controls, MEAN_SINGLE, *others]
     seen_names = [one.name for one in collections if one.seen and one.queries > 1]
     if seen_names:
         tables = [_scores(panel, outcomes, name, rivals) for name in seen_names]
@@ -212,7 +191,7 @@ def _studies(panel: Panel, outcomes: Outcomes, collections: Sequence[StudiedColl
 
 def _scores(panel: Panel, outcomes: Outcomes, name: str, systems: Sequence[str]) -> Scores:
     """The table of a collection, topics × systems, seeds averaged per topic."""
-    columns = {system: _mean(outcomes[system][name]) for system in dict.fromkeys(systems)}
+    columns = {system: mean_values(outcomes[system][name]) for system in dict.fromkeys(systems)}
     ids = panel.materials[name].slices[TEST].queries.ids
     return Scores.of(pl.DataFrame({"query_id": ids, **columns}), panel.config.measure, collection=name)
 

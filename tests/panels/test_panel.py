@@ -127,8 +127,43 @@ def test_evaluate_prints_every_system_with_corrected_significance(
         assert values["random expert"][name] == pytest.approx(np.mean(experts))
         assert values["dataset oracle"][name] == pytest.approx(max(experts))
         assert values["instance oracle"][name] >= max(experts)
+        assert values["cross-fitted instance oracle"][name] <= values["instance oracle"][name] + 1e-12
+    assert "null oracle" not in names, "one seed has no copies"
+    _chosen_on_train(study)
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert "dataset oracle" in markdown.read_text(encoding="utf-8")
+
+
+def _chosen_on_train(study: Any) -> None:
+    """The choice is what held-out train promises most of, is judged like any system, and is all that test adds."""
+    policies = {one["name"]: one for one in study["policies"]}
+    systems = {one["name"]: one for one in study["systems"]}
+    assert study["chosen"] == max(policies, key=lambda name: policies[name]["promise"])
+    assert systems[study["chosen"]]["note"].startswith("chosen on held-out queries of train")
+    assert policies["pilots"]["asked"] == 1
+    assert policies["pilots + all alike"]["asked"] == 3
+    for name in policies.keys() & systems.keys():
+        assert policies[name]["seen"] == pytest.approx(systems[name]["macro"]["seen"])
+        assert policies[name]["cost"] == pytest.approx(systems[name]["cost"])
+    assert {one["about"] for one in study["expectations"]} >= {"top-p", "entropy gate", "Glider", "PreMoe"}
+    luck = {(one["name"], one["among"]): one for one in study["luck"]}
+    assert luck["instance oracle", "all 3"]["seen"] == pytest.approx(systems["instance oracle"]["macro"]["seen"])
+
+
+@pytest.mark.slow
+def test_two_seeds_show_how_much_is_luck(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "expert", str(trained.file), "--seeds", "1", "2"]) == 0
+    study = asked(capsys, "router", "evaluate", str(trained.file), "--seeds", "1", "2", "--json")
+
+    luck = {(one["name"], one["among"]): one for one in study["luck"]}
+    null = luck["null oracle", "2 training seeds of one expert"]
+    assert null["seen_gain"] >= 0
+    assert luck["instance oracle", "any 2 trained experts"]["seen_gain"] >= 0
+    values = {system["name"]: system["macro"] for system in study["systems"]}
+    assert values["null oracle"]["seen"] == pytest.approx(null["seen"])
+    # With the second seed one expert wins wherever a winner is unique: classifiers have nothing to learn.
+    assert "so there is nothing to learn" in study["facts"]["left out, classifier"]
+    assert "classifier" not in values
 
 
 def test_explain_says_who_answers_and_what_it_rests_on(trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,8 +14,9 @@ import polars as pl
 
 from periti.evaluation.reports.figures import named_rows, plain, rows_height, short, svg, write
 from periti.evaluation.reports.palette import STAND_IN
+from periti.evaluation.routing.cells import number
 from periti.evaluation.routing.results import KINDS, RoutingStudy, StudiedSystem
-from periti.evaluation.routing.tables import PAPER_SHARE, columns, front, gap_text, macro, number
+from periti.evaluation.routing.tables import PAPER_SHARE, columns, front, gap_text, macro
 
 MAPPED = 4000
 """Queries a map shows; of more it shows these many, spread over every collection."""

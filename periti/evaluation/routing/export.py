@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from numbers import Integral, Real
 from typing import Any
 
@@ -39,6 +40,10 @@ def to_json(study: RoutingStudy, *, by_topic: bool = False) -> dict[str, Any]:
         "stability": study.stability,
         "seconds": study.seconds,
         "facts": study.facts,
+        "chosen": study.chosen,
+        "policies": [asdict(one) for one in study.policies],
+        "luck": [asdict(one) for one in study.luck],
+        "expectations": [asdict(one) for one in study.expectations],
     }
     plain: dict[str, Any] = _plain(told)
     return plain

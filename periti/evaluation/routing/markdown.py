@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from periti.evaluation.reports.markup import printable
+from periti.evaluation.routing.cells import Table
 from periti.evaluation.routing.results import RoutingStudy
-from periti.evaluation.routing.tables import Table, headline, lead, tables
+from periti.evaluation.routing.tables import headline, lead, tables
 
 _SIGNS = re.compile(r"[\\`*\[\]<>&$~|]|(?<![^\W_])_|_(?![^\W_])")
 """What Markdown reads as more than a sign; an underscore within a word is none."""

@@ -10,9 +10,10 @@ from periti.evaluation.reports.markup import Html, element, join
 from periti.evaluation.reports.markup import table as html_table
 from periti.evaluation.reports.page import whole
 from periti.evaluation.reports.provenance import Provenance
+from periti.evaluation.routing.cells import Table
+from periti.evaluation.routing.choices import expectations, luck, policies
 from periti.evaluation.routing.results import RoutingStudy, StudiedSystem
 from periti.evaluation.routing.tables import (
-    Table,
     best_router,
     by_collection,
     collections,
@@ -42,6 +43,9 @@ def html(study: RoutingStudy, *, heading: str = "Routed panel of experts", prove
         provenance: command, digests and versions for the footer; the versions of now if absent.
     """
     sections = {"Systems": _over(study), "Collections": _by_collection(study), "Who is asked": _asked(study)}
+    chosen = [shown(one) for one in (policies(study), luck(study), expectations(study)) if one.rows]
+    if chosen:
+        sections["Policies and luck"] = chosen
     steady = [shown(one) for one in (stability(study), seconds(study)) if one.rows]
     if steady:
         sections["Stability and time"] = steady

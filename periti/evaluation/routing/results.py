@@ -63,6 +63,68 @@ class StudiedSystem:
 
 
 @dataclass(frozen=True)
+class StudiedPolicy:
+    """A router with a policy: what it promised on held-out queries of train, and what it reached on test.
+
+    Attributes:
+        name: shown everywhere.
+        home: macro mean over the held-out train queries of collections that the router knows.
+        strangers: the same where neither the collection nor its expert was known to the router; None if none could be.
+        promise: what the choice is made by, of the two.
+        seen, unseen: macro means on test; None where there is no such collection.
+        cost: encodings a test query, the router's own included.
+        asked: experts asked a test query.
+        note: one sentence, such as what it was tuned to.
+    """
+
+    name: str
+    home: float
+    strangers: float | None
+    promise: float
+    seen: float | None
+    unseen: float | None
+    cost: float
+    asked: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class StudiedOracle:
+    """An oracle and what it gains over choosing by chance among the same, macro means on seen and unseen collections.
+
+    Attributes:
+        name: shown.
+        among: words for what it chooses from.
+        seen, unseen: what it reaches; None where there is no such collection.
+        seen_gain, unseen_gain: that less what chance reaches among the same.
+    """
+
+    name: str
+    among: str
+    seen: float | None
+    unseen: float | None
+    seen_gain: float | None
+    unseen_gain: float | None
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A direction that the literature or a simulation leads to expect, and whether it holds here.
+
+    Attributes:
+        about: the method.
+        claim: what is expected, in words.
+        found: the numbers.
+        holds: whether they agree; None where it is only reported.
+    """
+
+    about: str
+    claim: str
+    found: str
+    holds: bool | None
+
+
+@dataclass(frozen=True)
 class RoutingStudy:
     """Everything that `periti router evaluate` prints.
 
@@ -77,6 +139,10 @@ class RoutingStudy:
         stability: system -> kind of disturbance (typo, paraphrase) -> share of queries whose chosen expert stays.
         seconds: what -> seconds a query, such as {"encode": .., "route": ..}.
         facts: provenance for the footer: table tie rate, digests, versions, command.
+        chosen: the system that held-out queries of train chose; '' if none did.
+        policies: what was chosen from.
+        luck: oracles beside those that show how much of them is luck.
+        expectations: directions that were stated beforehand.
     """
 
     measure: str
@@ -89,6 +155,10 @@ class RoutingStudy:
     stability: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    chosen: str = ""
+    policies: tuple[StudiedPolicy, ...] = ()
+    luck: tuple[StudiedOracle, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
 
     def macro(self, system: StudiedSystem, *, seen: bool | None = None) -> float:
         """Mean over collections (each counts the same), all of them, or the seen or the unseen ones."""

@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from periti.evaluation.reports.provenance import title
+from periti.evaluation.routing.cells import NOTHING, Table, number, percent, plural, tidy
+from periti.evaluation.routing.choices import expectations, luck, policies
 from periti.evaluation.routing.results import RoutingStudy, StudiedSystem
 from periti.evaluation.significance.results import Comparison, Study
 from periti.evaluation.significance.text import p_text
 
-DECIMALS = 4
 PAPER_SHARE = 0.62
 """Share of the gap between base and dataset oracle that the paper's router closes: the line to be measured by."""
-NOTHING = "-"
-"""Stands where there is no number."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table in words.
-
-    Attributes:
-        title: what it shows.
-        head: of the columns.
-        rows: cells, as many as the head has.
-        names: columns from the left that are words; the others are numbers.
-        best: (row, column) of the cells to set off: the best of the systems that could be used.
-        words: sentences that belong under it.
-    """
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    names: int = 1
-    best: frozenset[tuple[int, int]] = frozenset()
-    words: tuple[str, ...] = ()
 
 
 def lead(study: RoutingStudy) -> str:
@@ -46,30 +23,45 @@ def lead(study: RoutingStudy) -> str:
     seeds = {0: "no training seed", 1: f"training seed {told}"}
     return (
         f"{study.measure}, {seeds.get(len(study.seeds), f'training seeds {told} averaged per query')}; "
-        f"{_plural(len(study.collections), 'collection')} ({seen} seen by an expert in training, "
-        f"{len(study.collections) - seen} unseen), {_plural(len(study.experts), 'expert')}, "
-        f"{_plural(len(study.systems), 'system')}."
+        f"{plural(len(study.collections), 'collection')} ({seen} seen by an expert in training, "
+        f"{len(study.collections) - seen} unseen), {plural(len(study.experts), 'expert')}, "
+        f"{plural(len(study.systems), 'system')}."
     )
 
 
 def headline(study: RoutingStudy) -> str:
-    """What the routers come to: the one with the highest macro mean beside base and control; '' without a router."""
+    """What the routers come to: what held-out train chose, and the highest macro mean; '' without a router."""
+    told = []
+    chosen = next((one for one in study.systems if one.name == study.chosen), None)
+    if chosen is not None:
+        told += [f"Policy chosen on held-out train: {chosen.name}", _beside(study, chosen, seen=True) + _closes(chosen)]
+        told += [_beside(study, chosen, seen=False)] if math.isfinite(macro(study, chosen, seen=False)) else []
     best = best_router(study)
-    if best is None:
-        return ""
-    value = macro(study, best, seen=True)
-    told = f"Macro {study.measure} on seen collections: {best.name} {number(value)}"
+    if best is not None:
+        routers = sum(one.kind == "router" for one in study.systems)
+        said = _beside(study, best, seen=True) + _closes(best)
+        if routers > 1:
+            said += f". Picked as the highest of {routers} routers on these very queries, which favours it"
+        told += [said] if best is not chosen else []
+    return "".join(f"{one}. " for one in told).rstrip()
+
+
+def _beside(study: RoutingStudy, system: StudiedSystem, *, seen: bool) -> str:
+    """Its macro mean beside those of base and controls."""
+    value = macro(study, system, seen=seen)
+    told = f"Macro {study.measure} on {'seen' if seen else 'unseen'} collections: {system.name} {number(value)}"
     for kind in ("base", "control"):
         for other in study.systems:
-            mean = macro(study, other, seen=True)
+            mean = macro(study, other, seen=seen)
             if other.kind == kind and math.isfinite(mean):
                 told += f", {other.name} {number(mean)} ({number(100 * (value - mean), 1, sign=True)} points)"
-    if best.gap is not None and math.isfinite(best.gap[0]):
-        told += f"; it closes {gap_text(best.gap)} of the gap from base to dataset oracle"
-    routers = sum(one.kind == "router" for one in study.systems)
-    if routers > 1:
-        told += f". Picked as the highest of {routers} routers on these very queries, which favours it"
-    return f"{told}."
+    return told
+
+
+def _closes(system: StudiedSystem) -> str:
+    if system.gap is None or not math.isfinite(system.gap[0]):
+        return ""
+    return f"; it closes {gap_text(system.gap)} of the gap from base to dataset oracle"
 
 
 def best_router(study: RoutingStudy) -> StudiedSystem | None:
@@ -113,9 +105,13 @@ def routed(study: RoutingStudy) -> tuple[StudiedSystem, ...]:
 
 def tables(study: RoutingStudy) -> list[Table]:
     """All of them, in the order in which they are printed."""
-    parts = [overall(study), *by_collection(study), collections(study)]
+    parts = [overall(study), *_filled(policies(study), luck(study)), *by_collection(study), collections(study)]
     parts += [matrix(study, one) for one in routed(study)]
-    return parts + [one for one in (stability(study), seconds(study), significance(study)) if one.rows]
+    return parts + _filled(expectations(study), stability(study), seconds(study), significance(study))
+
+
+def _filled(*tables: Table) -> list[Table]:
+    return [one for one in tables if one.rows]
 
 
 def overall(study: RoutingStudy) -> Table:
@@ -199,7 +195,7 @@ def significance(study: RoutingStudy) -> Table:
         for pair in table.comparisons
     ]
     found = sum(pair.significant for _, pair in pairs)
-    words = [f"{found} of {_plural(len(pairs), 'comparison')} {'is' if found == 1 else 'are'} significant (*)."]
+    words = [f"{found} of {plural(len(pairs), 'comparison')} {'is' if found == 1 else 'are'} significant (*)."]
     words += _of_studies({name: [_designed(one)] for name, one in study.studies.items()})
     words += _of_studies({name: _cautions(one) for name, one in study.studies.items()}, "warning, ")
     words += _of_studies({name: _friedman(one) for name, one in study.studies.items()})
@@ -211,29 +207,8 @@ def gap_text(gap: tuple[float, float, float] | None) -> str:
     """Share of the gap closed, in percent, with its interval where that is known."""
     if gap is None or not math.isfinite(gap[0]):
         return NOTHING
-    value, low, high = (f"{_tidy(100 * one, 0):.0f}" if math.isfinite(one) else NOTHING for one in gap)
+    value, low, high = (f"{tidy(100 * one, 0):.0f}" if math.isfinite(one) else NOTHING for one in gap)
     return f"{value} % [{low}, {high}]" if math.isfinite(gap[1]) or math.isfinite(gap[2]) else f"{value} %"
-
-
-def number(value: float | None, decimals: int = DECIMALS, *, sign: bool = False) -> str:
-    """A number; - for none."""
-    if value is None or not math.isfinite(value):
-        return NOTHING
-    return f"{_tidy(value, decimals):{'+' * sign}.{decimals}f}"
-
-
-def percent(share: float) -> str:
-    """A share in percent, without its sign."""
-    return number(100 * share, 1)
-
-
-def _tidy(value: float, decimals: int) -> float:
-    """The value rounded; never the negative nought, which reads as a loss."""
-    return round(float(value), decimals) + 0.0
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _best(study: RoutingStudy, rows: Sequence[Sequence[str]], places: Iterable[int]) -> frozenset[tuple[int, int]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from periti.evaluation.reports.markup import printable
+from periti.evaluation.routing.cells import Table
 from periti.evaluation.routing.results import RoutingStudy
-from periti.evaluation.routing.tables import Table, headline, lead, tables
+from periti.evaluation.routing.tables import headline, lead, tables
 
 WIDTH = 120
 """Characters after which a table goes on below itself, with the names again."""

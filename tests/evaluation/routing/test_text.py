@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from periti.evaluation.routing.cells import number
 from periti.evaluation.routing.results import RoutingStudy
-from periti.evaluation.routing.tables import front, gap_text, macro, number, routed
+from periti.evaluation.routing.tables import front, gap_text, macro, routed
 from periti.evaluation.routing.text import WIDTH, text
 from tests.evaluation.routing.small import BARE, HOSTILE, LONG, STUDY, renamed
 
