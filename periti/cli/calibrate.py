@@ -161,12 +161,17 @@ def _use(file: Path, table: str) -> None:
     from periti.config import read_pipeline_config
 
     text = file.read_text(encoding="utf-8")
-    kept, found = re.subn(r"(?ms)^\[fusion\][^\n]*\n.*?(?=^\s*\[|\Z)", lambda _: table + "\n", text)
-    if not found and re.search(r"(?m)^\s*fusion\s*[.=]", text):
-        raise ConfigError(
-            f"{file}: fusion is not written as a table [fusion]; write it so, or set it by hand:\n{table}"
-        )
-    written = kept.rstrip("\n") + "\n" if found else f"{text.rstrip()}\n\n{table}"
+    lines = text.splitlines(keepends=True)
+    begin = next((n for n, line in enumerate(lines) if re.match(r"\s*\[fusion\]", line)), None)
+    if begin is None and re.search(r"(?m)^\s*(\[\s*)?fusion\s*[.=\]]", text):
+        raise ConfigError(f"{file}: fusion is not written as a table [fusion]; set it by hand:\n{table}")
+    if begin is None:
+        written = f"{text.rstrip()}\n\n{table}"
+    else:
+        end = next((n for n in range(begin + 1, len(lines)) if lines[n].lstrip().startswith("[")), len(lines))
+        while end < len(lines) and re.match(r"\s*(#|$)", lines[end - 1]):
+            end -= 1  # blank lines and comments before the next table belong to it
+        written = "".join([*lines[:begin], table, *lines[end:]])
     beside = file.with_name(f".{file.name}.new")
     try:
         beside.write_text(written, encoding="utf-8")
