@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from periti.retrievers.policies.rows import Plain
 from periti.types import PLAN, Plan, Queries
 
 
-class AllExperts:
+class AllExperts(Plain):
     """Every expert answers every query, weighted by its fitness."""
-
-    @dataclass(frozen=True)
-    class Options:
-        """None."""
-
-    @classmethod
-    def open(cls, options: Options) -> Self:  # noqa: ARG003  (the seam's signature)
-        """The policy."""
-        return cls()
 
     def select(self, queries: Queries, experts: Sequence[str], scores: NDArray[np.float32]) -> Plan:
         """A row for every query and expert with positive fitness."""

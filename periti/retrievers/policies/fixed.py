@@ -10,21 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from periti.errors import ConfigError
-from periti.retrievers.policies.rows import Softening, at_top, best, checked, descending, plan_of, renormalised, shares
+from periti.retrievers.policies.rows import (
+    Plain,
+    Softening,
+    at_top,
+    best,
+    checked,
+    descending,
+    plan_of,
+    renormalised,
+    shares,
+)
 from periti.types import Plan, Queries
 
 
-class Argmax:
+class Argmax(Plain):
     """The best expert answers alone; of equals, the first on the panel."""
-
-    @dataclass(frozen=True)
-    class Options:
-        """None."""
-
-    @classmethod
-    def open(cls, options: Options) -> Self:  # noqa: ARG003  (the seam's signature)
-        """The policy."""
-        return cls()
 
     def select(self, queries: Queries, experts: Sequence[str], scores: NDArray[np.float32]) -> Plan:
         """One row a query, of weight 1."""

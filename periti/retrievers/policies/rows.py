@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -37,6 +38,22 @@ class Softening:
             raise ConfigError(f"policy: temperature is {self.temperature}; it must be positive")
         if not self.scale >= 0:
             raise ConfigError(f"policy: scale is {self.scale}; it must be positive, or 0 for each query's own")
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """None."""
+
+
+class Plain:
+    """A policy without options."""
+
+    Options = NoOptions
+
+    @classmethod
+    def open(cls, options: NoOptions) -> Self:  # noqa: ARG003  (the seam's signature)
+        """The policy."""
+        return cls()
 
 
 def checked(queries: Queries, experts: Sequence[str], scores: NDArray[np.float32]) -> Rows:

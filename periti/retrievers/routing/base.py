@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +94,28 @@ class TableRouter:
         """How many queries a fall-back scored; empty when none."""
         fallen = int(self.scorer.fell_back(self.vectors(queries), queries.texts).sum())
         return {"fallback_queries": fallen} if fallen else {}
+
+
+class ReadsTable(Protocol):
+    """Options that name the folder of a utility table."""
+
+    @property
+    def table(self) -> Path:
+        """The folder."""
+        ...
+
+
+class FittedRouter(TableRouter):
+    """A router whose scorer is fitted to the panel's utility table and to nothing else."""
+
+    fit: ClassVar[Callable[..., Scorer]]
+    """Makes the scorer of a table and the options."""
+
+    @classmethod
+    def open(cls, experts: Sequence[Expert], options: ReadsTable) -> Self:
+        """The router of a panel; raises as `open_panel` and `fit`."""
+        panel = open_panel(experts, options.table)
+        return cls(cls.fit(panel.table, options), panel.encoder)
 
 
 @dataclass(frozen=True)

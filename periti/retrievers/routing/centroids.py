@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from periti.errors import ConfigError, InputError
 from periti.protocols import Vectors
 from periti.registry import nearest
-from periti.retrievers.experts import Expert
-from periti.retrievers.routing.base import Explanation, Scorer, Scores, TableRouter, open_panel
+from periti.retrievers.routing.base import Explanation, FittedRouter, Scorer, Scores
+from periti.retrievers.routing.explaining import most_alike, told
 from periti.retrievers.routing.similarity import Floats, dots, unit
 from periti.retrievers.routing.table import UtilityTable
 
@@ -99,31 +99,18 @@ class Centroids(Scorer):
 
     def explain(self, vectors: Vectors, texts: Sequence[str]) -> list[Explanation]:  # noqa: ARG002
         """The three nearest datasets: expert at home ('' for none), dataset, queries behind it, similarity."""
-        similarities = dots(vectors, self.vectors)
-        order = np.argsort(-similarities, axis=1, kind="stable")[:, :3]
-        return [
-            {
-                "nearest": [
-                    {
-                        "expert": self.experts[self.owners[i]] if self.owners[i] >= 0 else "",
-                        "dataset": self.datasets[i],
-                        "queries": int(self.counts[i]),
-                        "similarity": float(row[i]),
-                    }
-                    for i in first
-                ]
-            }
-            for row, first in zip(similarities, order, strict=True)
-        ]
+        return told(
+            *most_alike(dots(vectors, self.vectors)),
+            lambda i: {
+                "expert": self.experts[self.owners[i]] if self.owners[i] >= 0 else "",
+                "dataset": self.datasets[i],
+                "queries": int(self.counts[i]),
+            },
+        )
 
 
-class CentroidRouter(TableRouter):
+class CentroidRouter(FittedRouter):
     """Routes to the expert at home on the nearest dataset."""
 
     Options = CentroidOptions
-
-    @classmethod
-    def open(cls, experts: Sequence[Expert], options: CentroidOptions) -> Self:
-        """The router of a panel; raises as `open_panel` and `homes_of`."""
-        panel = open_panel(experts, options.table)
-        return cls(Centroids.fit(panel.table, options), panel.encoder)
+    fit = Centroids.fit

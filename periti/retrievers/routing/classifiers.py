@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -16,8 +17,7 @@ from numpy.typing import NDArray
 
 from periti.errors import ConfigError, InputError
 from periti.protocols import Vectors
-from periti.retrievers.experts import Expert
-from periti.retrievers.routing.base import Explanation, Scorer, Scores, TableRouter, open_panel
+from periti.retrievers.routing.base import Explanation, FittedRouter, Scorer, Scores
 from periti.retrievers.routing.centroids import Centroids
 from periti.retrievers.routing.learners import logistic, sigmoid, softmax
 from periti.retrievers.routing.linear import LinearMap
@@ -101,25 +101,15 @@ class Classifier(Scorer):
         return self.known.explain(vectors, texts)
 
 
-class ClassifierRouter(TableRouter):
+class ClassifierRouter(FittedRouter):
     """ExpertClassifierRouter: one multinomial classifier over the experts."""
 
     Options = ClassifierOptions
-
-    @classmethod
-    def open(cls, experts: Sequence[Expert], options: ClassifierOptions) -> Self:
-        """The router of a panel; raises as `open_panel` and `Classifier.fit`."""
-        panel = open_panel(experts, options.table)
-        return cls(Classifier.fit(panel.table, options), panel.encoder)
+    fit = Classifier.fit
 
 
-class ClassifierHeadRouter(TableRouter):
+class ClassifierHeadRouter(FittedRouter):
     """ClassificationHeadRouter: a binary head for every expert."""
 
     Options = ClassifierOptions
-
-    @classmethod
-    def open(cls, experts: Sequence[Expert], options: ClassifierOptions) -> Self:
-        """The router of a panel; raises as `open_panel` and `Classifier.fit`."""
-        panel = open_panel(experts, options.table)
-        return cls(Classifier.fit(panel.table, options, joint=False), panel.encoder)
+    fit = partial(Classifier.fit, joint=False)

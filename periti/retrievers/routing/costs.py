@@ -7,6 +7,7 @@ nothing before. Sweeping λ traces the front between cost and quality.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +17,16 @@ from periti.retrievers.routing.similarity import Floats
 
 Costs = Mapping[str, Mapping[str, float]]
 """Name of a cost (latency, size, recency, licence) to its value for each expert."""
+
+
+@dataclass(frozen=True)
+class CostOptions:
+    """What experts cost, and how much that counts."""
+
+    costs: Costs = field(default_factory=dict)
+    """Name of a cost to its value for each expert."""
+    lambdas: Mapping[str, float] = field(default_factory=dict)
+    """Name of a cost to how much one standard deviation of it counts, in the units of the router's scores."""
 
 
 def penalty(experts: Sequence[str], costs: Costs, lambdas: Mapping[str, float]) -> Floats:

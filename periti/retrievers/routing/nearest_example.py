@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from periti.errors import ConfigError
 from periti.protocols import Vectors
-from periti.retrievers.experts import Expert
-from periti.retrievers.routing.base import Explanation, Scorer, Scores, TableRouter, open_panel
+from periti.retrievers.routing.base import Explanation, FittedRouter, Scorer, Scores
 from periti.retrievers.routing.centroids import homes_of
+from periti.retrievers.routing.explaining import TOLD, told
 from periti.retrievers.routing.similarity import nearest
 from periti.retrievers.routing.table import UtilityTable
 
@@ -85,30 +85,18 @@ class NearestExample(Scorer):
 
     def explain(self, vectors: Vectors, texts: Sequence[str]) -> list[Explanation]:  # noqa: ARG002
         """The three nearest examples: expert at home, dataset, query id, similarity."""
-        similarities, rows = nearest(vectors, self.vectors, 3)
-        return [
-            {
-                "nearest": [
-                    {
-                        "expert": self.experts[self.owners[i]],
-                        "dataset": self.datasets[i],
-                        "query_id": self.query_ids[i],
-                        "similarity": float(similarity),
-                    }
-                    for i, similarity in zip(near, similar, strict=True)
-                ]
-            }
-            for near, similar in zip(rows, similarities, strict=True)
-        ]
+        return told(
+            *nearest(vectors, self.vectors, TOLD),
+            lambda i: {
+                "expert": self.experts[self.owners[i]],
+                "dataset": self.datasets[i],
+                "query_id": self.query_ids[i],
+            },
+        )
 
 
-class NearestExampleRouter(TableRouter):
+class NearestExampleRouter(FittedRouter):
     """Routes to the expert at home on the dataset of the nearest example."""
 
     Options = NearestExampleOptions
-
-    @classmethod
-    def open(cls, experts: Sequence[Expert], options: NearestExampleOptions) -> Self:
-        """The router of a panel; raises as `open_panel` and `homes_of`."""
-        panel = open_panel(experts, options.table)
-        return cls(NearestExample.fit(panel.table, options), panel.encoder)
+    fit = NearestExample.fit

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from periti.errors import ConfigError
 from periti.protocols import Vectors
-from periti.retrievers.experts import Expert
-from periti.retrievers.routing.base import Explanation, Scorer, Scores, TableRouter, open_panel
+from periti.retrievers.routing.base import Explanation, FittedRouter, Scorer, Scores
+from periti.retrievers.routing.explaining import TOLD, told
 from periti.retrievers.routing.pilots import Pilots
 from periti.retrievers.routing.similarity import Floats, nearest
 from periti.retrievers.routing.table import UtilityTable
@@ -105,36 +105,24 @@ class Neighbours(Scorer):
 
     def explain(self, vectors: Vectors, texts: Sequence[str]) -> list[Explanation]:  # noqa: ARG002
         """The three nearest queries: best expert, dataset, query id, text, similarity."""
-        similarities, rows = nearest(vectors, self.table.vectors, 3)
         best = self.table.best("own")
-        return [
-            {
-                "threshold": self.threshold,
-                "nearest": [
-                    {
-                        "expert": self.experts[best[i]],
-                        "dataset": self.table.datasets[i],
-                        "query_id": self.table.query_ids[i],
-                        "text": self.table.texts[i],
-                        "similarity": float(similarity),
-                    }
-                    for i, similarity in zip(near, similar, strict=True)
-                ],
-            }
-            for near, similar in zip(rows, similarities, strict=True)
-        ]
+        found = told(
+            *nearest(vectors, self.table.vectors, TOLD),
+            lambda i: {
+                "expert": self.experts[best[i]],
+                "dataset": self.table.datasets[i],
+                "query_id": self.table.query_ids[i],
+                "text": self.table.texts[i],
+            },
+        )
+        return [{"threshold": self.threshold, **one} for one in found]
 
 
-class NeighbourRouter(TableRouter):
+class NeighbourRouter(FittedRouter):
     """Routes by the utilities of the nearest labelled queries."""
 
     Options = NeighbourOptions
-
-    @classmethod
-    def open(cls, experts: Sequence[Expert], options: NeighbourOptions) -> Self:
-        """The router of a panel; raises as `open_panel`."""
-        panel = open_panel(experts, options.table)
-        return cls(Neighbours.fit(panel.table, options), panel.encoder)
+    fit = Neighbours.fit
 
 
 def _usual_similarity(vectors: Vectors, quantile: float) -> float:

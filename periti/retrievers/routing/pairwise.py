@@ -7,8 +7,8 @@ P(a beats b | q), less the cost as in Tryage.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -16,26 +16,21 @@ import numpy as np
 
 from periti.errors import ConfigError
 from periti.protocols import Vectors
-from periti.retrievers.experts import Expert
-from periti.retrievers.routing.base import Scores, TableRouter, open_panel
+from periti.retrievers.routing.base import FittedRouter, Scores
 from periti.retrievers.routing.centroids import Centroids
-from periti.retrievers.routing.costs import Costs, penalty
+from periti.retrievers.routing.costs import CostOptions, penalty
 from periti.retrievers.routing.learners import logistic, sigmoid
 from periti.retrievers.routing.linear import LinearMap, LinearScorer
 from periti.retrievers.routing.table import UtilityTable
 
 
 @dataclass(frozen=True)
-class PairwiseOptions:
+class PairwiseOptions(CostOptions):
     """How pairs are learnt, and what experts cost."""
 
     table: Path = Path("router")
     inverse_strength: float = 1.0
     """Large is a weak penalty on the weights."""
-    costs: Costs = field(default_factory=dict)
-    """Name of a cost to its value for each expert."""
-    lambdas: Mapping[str, float] = field(default_factory=dict)
-    """Name of a cost to how much one standard deviation of it counts, in units of probability."""
 
     def __post_init__(self) -> None:
         if not self.inverse_strength > 0:
@@ -94,13 +89,8 @@ def pairs(experts: int) -> list[tuple[int, int]]:
     return [(a, b) for a in range(experts) for b in range(a + 1, experts)]
 
 
-class PairwiseRouter(TableRouter):
+class PairwiseRouter(FittedRouter):
     """Routes to the expert that most probably beats the others, less cost."""
 
     Options = PairwiseOptions
-
-    @classmethod
-    def open(cls, experts: Sequence[Expert], options: PairwiseOptions) -> Self:
-        """The router of a panel; raises as `open_panel` and `penalty`."""
-        panel = open_panel(experts, options.table)
-        return cls(Pairwise.fit(panel.table, options), panel.encoder)
+    fit = Pairwise.fit

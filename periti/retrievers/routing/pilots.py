@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from periti.errors import ConfigError, InputError
 from periti.protocols import Vectors
-from periti.retrievers.experts import Expert
-from periti.retrievers.routing.base import Explanation, Scorer, Scores, TableRouter, open_panel
+from periti.retrievers.routing.base import Explanation, FittedRouter, Scorer, Scores
 from periti.retrievers.routing.clusters import centres
+from periti.retrievers.routing.explaining import most_alike, told
 from periti.retrievers.routing.similarity import Floats, dots, unit
 from periti.retrievers.routing.table import UtilityTable
 
@@ -128,31 +128,18 @@ class Pilots(Scorer):
 
     def explain(self, vectors: Vectors, texts: Sequence[str]) -> list[Explanation]:  # noqa: ARG002
         """The three nearest pilots: expert, dataset, queries behind it, similarity."""
-        similarities = dots(vectors, self.vectors)
-        order = np.argsort(-similarities, axis=1, kind="stable")[:, :3]
-        return [
-            {
-                "nearest": [
-                    {
-                        "expert": self.experts[self.owners[i]],
-                        "dataset": self.datasets[i],
-                        "queries": int(self.counts[i]),
-                        "similarity": float(row[i]),
-                    }
-                    for i in first
-                ]
-            }
-            for row, first in zip(similarities, order, strict=True)
-        ]
+        return told(
+            *most_alike(dots(vectors, self.vectors)),
+            lambda i: {
+                "expert": self.experts[self.owners[i]],
+                "dataset": self.datasets[i],
+                "queries": int(self.counts[i]),
+            },
+        )
 
 
-class PilotRouter(TableRouter):
+class PilotRouter(FittedRouter):
     """Routes by the pilots of a utility table."""
 
     Options = PilotOptions
-
-    @classmethod
-    def open(cls, experts: Sequence[Expert], options: PilotOptions) -> Self:
-        """The router of a panel; raises as `open_panel` and `Pilots.fit`."""
-        panel = open_panel(experts, options.table)
-        return cls(Pilots.fit(panel.table, options), panel.encoder)
+    fit = Pilots.fit

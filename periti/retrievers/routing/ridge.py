@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from periti.errors import ConfigError
-from periti.retrievers.experts import Expert
-from periti.retrievers.routing.base import TableRouter, open_panel
+from periti.retrievers.routing.base import FittedRouter
 from periti.retrievers.routing.centroids import Centroids
-from periti.retrievers.routing.costs import Costs, penalty
+from periti.retrievers.routing.costs import CostOptions, penalty
 from periti.retrievers.routing.linear import LinearMap, LinearScorer
 from periti.retrievers.routing.similarity import Floats, dots
 from periti.retrievers.routing.table import UtilityTable
 
 
 @dataclass(frozen=True)
-class RidgeOptions:
+class RidgeOptions(CostOptions):
     """How utilities are predicted, and what experts cost."""
 
     table: Path = Path("router")
     strength: float = 1.0
     """Of the penalty on the weights; the intercept is free."""
-    costs: Costs = field(default_factory=dict)
-    """Name of a cost to its value for each expert."""
-    lambdas: Mapping[str, float] = field(default_factory=dict)
-    """Name of a cost to how much one standard deviation of it counts, in units of utility."""
 
     def __post_init__(self) -> None:
         if not self.strength > 0:
@@ -69,13 +63,8 @@ def _solved(left: Floats, right: Floats) -> Floats:
         return np.asarray(apart.submit(np.linalg.solve, left, right).result(), np.float64)
 
 
-class RidgeRouter(TableRouter):
+class RidgeRouter(FittedRouter):
     """Routes by predicted utility, less cost."""
 
     Options = RidgeOptions
-
-    @classmethod
-    def open(cls, experts: Sequence[Expert], options: RidgeOptions) -> Self:
-        """The router of a panel; raises as `open_panel` and `penalty`."""
-        panel = open_panel(experts, options.table)
-        return cls(Ridge.fit(panel.table, options), panel.encoder)
+    fit = Ridge.fit

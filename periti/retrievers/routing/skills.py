@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from periti.errors import ConfigError
 from periti.protocols import Vectors
-from periti.retrievers.experts import Expert
-from periti.retrievers.routing.base import Explanation, Scorer, Scores, TableRouter, open_panel
+from periti.retrievers.routing.base import Explanation, FittedRouter, Scorer, Scores
 from periti.retrievers.routing.similarity import Floats
 from periti.retrievers.routing.table import UtilityTable
 
@@ -117,13 +116,8 @@ def strongest(text: str, rarity: Mapping[str, float], terms: int) -> list[str]:
     return sorted(counts, key=lambda word: (-counts[word] * rarity[word], word))[:terms]
 
 
-class SkillRouter(TableRouter):
+class SkillRouter(FittedRouter):
     """Routes by the skills that a query's words ask for."""
 
     Options = SkillOptions
-
-    @classmethod
-    def open(cls, experts: Sequence[Expert], options: SkillOptions) -> Self:
-        """The router of a panel; raises as `open_panel`."""
-        panel = open_panel(experts, options.table)
-        return cls(Skills.fit(panel.table, options), panel.encoder)
+    fit = Skills.fit
