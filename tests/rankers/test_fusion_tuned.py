@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import log
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -174,7 +175,8 @@ def test_of_equal_trials_the_evenest_and_then_the_first_is_best() -> None:
 def test_settings_return_from_their_file_and_fuse_as_before(tmp_path: Path) -> None:
     runs = {"x": run_of("x", z="ab"), "y": run_of("y", z="ba")}
     tuned = FusionSettings("comb-sum", {"scaling": "rank"}, {"x": 0.75, "y": 0.25}, DEV, found={"measure": "nDCG@10"})
-    learned = FusionSettings("posfuse", {}, {"x": 1.0, "y": 1.0}, DEV, {"x": (0.9, 0.1), "y": (0.2, 0.1)})
+    tables = MappingProxyType({"x": (0.9, 0.1), "y": (0.2, 0.1)})
+    learned = FusionSettings("posfuse", {}, {"x": 1.0, "y": 1.0}, DEV, tables)
     for settings in (tuned, learned):
         settings.write(tmp_path / "s.json")
         fusion = TunedFusion.open(TunedOptions(tmp_path / "s.json"))

@@ -58,7 +58,15 @@ class FusionSettings:
 
     def write(self, path: Path) -> None:
         """Write them as JSON, whole or not at all; raises StorageError."""
-        write_document(path, KIND, asdict(self))
+        body = {
+            "method": self.method,
+            "options": dict(self.options),
+            "weights": dict(self.weights),
+            "tables": {name: list(table) for name, table in self.tables.items()},
+            "source": asdict(self.source),
+            "found": dict(self.found),
+        }
+        write_document(path, KIND, body)
 
     @classmethod
     def read(cls, path: Path) -> Self:
