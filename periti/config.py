@@ -62,6 +62,17 @@ class PipelineConfig:
     fusion: ComponentConfig = field(default_factory=lambda: _default(FUSIONS, "rrf"))
     ranker: ComponentConfig = field(default_factory=lambda: _default(RANKERS, "identity"))
     depth: int = 1000
+    adapter_memory_mb: float = 0.0
+    """Memory that the experts' adapters may take; the others are loaded when they are asked. 0 keeps all."""
+    workload: Path | None = None
+    """File of workload profiles that say which adapters to load ahead."""
+
+    def __post_init__(self) -> None:
+        if self.workload and not self.adapter_memory_mb:
+            raise ConfigError(
+                f"pipeline {self.name!r}: workload without adapter_memory_mb; without a budget all adapters stay in "
+                "memory"
+            )
 
 
 def digest(value: Any) -> str:
@@ -135,8 +146,9 @@ def read_pipeline_config(path: Path) -> PipelineConfig:
     if not isinstance(experts, dict) or not experts:
         raise ConfigError(f"{file}: no experts; add at least one table [experts.NAME] with retriever and index")
     plain: dict[str, Any] = {key: table[key] for key in known - {"experts"} if key in table}
-    if isinstance(plain.get("docstore"), str):
-        plain["docstore"] = file.parent / plain["docstore"]
+    for key in ("docstore", "workload"):
+        if isinstance(plain.get(key), str):
+            plain[key] = file.parent / plain[key]
     for key, registry in (
         ("router", ROUTERS),
         ("policy", POLICIES),

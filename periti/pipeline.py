@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from periti.config import PipelineConfig, read_pipeline_config
+from periti.config import ExpertConfig, PipelineConfig, read_pipeline_config
 from periti.errors import ConfigError, InputError, UnknownName
 from periti.indexers.docstore import Docstore
-from periti.protocols import Corpus, Fusion, Noting, NotingRanker, Policy, Ranker, Router
+from periti.protocols import Corpus, Fusion, Noting, NotingRanker, Policy, Ranker, Retriever, Router
 from periti.rankers.fitted import Fitted
 from periti.registry import FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, nearest
+from periti.retrievers.adapter_memory import AdapterMemory
 from periti.retrievers.executor import Answer, execute
 from periti.retrievers.experts import Expert
 from periti.retrievers.fingerprints import fingerprint
@@ -44,6 +45,8 @@ class Pipeline:
     corpus: Corpus
     depth: int = 1000
     description: str = ""
+    memory: AdapterMemory | None = None
+    """Holds the adapters, where the configuration says how much memory they may take; None keeps all."""
 
     def __post_init__(self) -> None:
         lost = [name for name in self.router.experts if name not in self.experts]
@@ -99,10 +102,14 @@ class Pipeline:
             experts=kept,
             router=ConstantRouter(list(kept.values())),
             policy=AllExperts(),
+            memory=None,
         )
 
     def _plan(self, queries: Queries) -> Plan:
-        plan = self._with_always(queries, self.policy.select(queries, self.router.experts, self.router.scores(queries)))
+        scores = self.router.scores(queries)
+        if self.memory:
+            self.memory.recall(self.router.experts, scores)
+        plan = self._with_always(queries, self.policy.select(queries, self.router.experts, scores))
         for name in plan.experts:
             if name not in self.experts:
                 raise UnknownName(f"the policy asks {name!r}, which is not on the panel; {nearest(name, self.experts)}")
@@ -130,7 +137,9 @@ class Pipeline:
         silent = len(answer.asked) - answer.run.frame["query_id"].n_unique()
         unanswered = {"unanswered_queries": silent} if silent else {}
         shared = {"experts_in_one_batch": answer.together} if answer.together > 1 else {}
-        return {**unanswered, **shared, **(retriever.notes(answer.asked) if isinstance(retriever, Noting) else {})}
+        loaded = {"adapter_loads": answer.loads, **self.memory.notes()} if self.memory else {}
+        unread = retriever.notes(answer.asked) if isinstance(retriever, Noting) else {}
+        return {**unanswered, **shared, **loaded, **unread}
 
     def _routing_notes(self, queries: Queries) -> Mapping[str, int]:
         """What a reader should know of the routing: how often the router or the policy fell back."""
@@ -169,10 +178,11 @@ def open_pipeline(config: PipelineConfig | Path | str) -> Pipeline:
     if not isinstance(config, PipelineConfig):
         config = read_pipeline_config(Path(config))
     docstore = Docstore.open(config.docstore)
+    memory = AdapterMemory(config.adapter_memory_mb, config.workload) if config.adapter_memory_mb else None
     experts = {
         name: Expert(
             name=name,
-            retriever=RETRIEVERS.load(expert.retriever).open(expert.index, docstore, expert.options),
+            retriever=_retriever(expert, docstore, memory),
             depth=expert.depth,
             weight=expert.weight,
             description=expert.description,
@@ -184,17 +194,29 @@ def open_pipeline(config: PipelineConfig | Path | str) -> Pipeline:
     fusion = FUSIONS.load(config.fusion.name).open(config.fusion.options)
     if isinstance(fusion, Fitted):
         fusion.require({name: fingerprint(expert) for name, expert in experts.items()})
+    opened = ROUTERS.load(router.name).open([e for e in experts.values() if not e.always], router.options)
+    if memory:
+        memory.expect(experts, opened.experts)
     return Pipeline(
         name=config.name,
         description=config.description,
         experts=experts,
-        router=ROUTERS.load(router.name).open([e for e in experts.values() if not e.always], router.options),
+        router=opened,
         policy=POLICIES.load(policy.name).open(policy.options),
         fusion=fusion,
         ranker=RANKERS.load(ranker.name).open(ranker.options),
         corpus=docstore,
         depth=config.depth,
+        memory=memory,
     )
+
+
+def _retriever(expert: ExpertConfig, docstore: Docstore, memory: AdapterMemory | None) -> Retriever:
+    """The retriever of an expert, its adapter in a memory that the collection limits, or resident for good."""
+    kind = RETRIEVERS.load(expert.retriever)
+    opened = memory.open(kind, expert.index, docstore, expert.options) if memory else None
+    found: Retriever = opened or kind.open(expert.index, docstore, expert.options)
+    return found
 
 
 def _timed(steps: list[Step], name: str, work: Callable[[], T]) -> T:

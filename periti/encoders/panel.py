@@ -11,12 +11,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from periti.encoders.adapters import Adapter
+from periti.encoders.adapters import Adapter, read_adapter
 from periti.encoders.lora import MixedLayer, Mixture, Running, fitting, stacked
 from periti.encoders.sentence import Forward, SentenceEncoder
 from periti.errors import EncoderError
@@ -31,7 +32,7 @@ REMEMBERED = 1024
 
 
 @dataclass(frozen=True)
-class _Resident:
+class Resident:
     """Every adapter that is loaded: a snapshot that is replaced as a whole, so a running search is never disturbed."""
 
     slots: Mapping[str, int]
@@ -52,7 +53,7 @@ class PanelEncoder:
         self._running = Running()
         self._lock = threading.Lock()
         self._layers: dict[str, nn.Linear] = {}
-        self._resident = _Resident({}, (None,), {}, None)
+        self._resident = Resident({}, (None,), {}, None)
         self._held: Mapping[str, NDArray[np.float32]] = {}
 
     @property
@@ -76,7 +77,7 @@ class PanelEncoder:
         with self._lock:
             if digest not in self._resident.slots:
                 self._hang(adapter)
-                self._set({**self._by_digest(), digest: adapter})
+                self._resident = self._snapshot({**self._by_digest(), digest: adapter})
         return digest
 
     def remove(self, digest: str) -> None:
@@ -89,7 +90,7 @@ class PanelEncoder:
             kept = self._by_digest()
             if kept.pop(digest, None) is None:
                 raise EncoderError(f"no adapter {digest[:12]}... is resident; add it first")
-            self._set(kept)
+            self._resident = self._snapshot(kept)
 
     def encode(self, texts: Sequence[str], adapters: Sequence[str | None]) -> Encoded:
         """Vectors of queries, float32 (n, d), each by its own expert.
@@ -101,7 +102,13 @@ class PanelEncoder:
         Raises:
             EncoderError: an adapter is not resident, or a vector is not finite.
         """
-        resident = self._resident
+        return self._encode_with(self._resident, texts, adapters)
+
+    def loads(self, adapter: str | None) -> int:  # noqa: ARG002  (panels that load on demand count here)
+        """How often this thread had to load an adapter in order to encode; all are resident here, so never."""
+        return 0
+
+    def _encode_with(self, resident: Resident, texts: Sequence[str], adapters: Sequence[str | None]) -> Encoded:
         lost = next((a for a in adapters if a is not None and a not in resident.slots), None)
         if lost is not None:
             raise EncoderError(f"no adapter {lost[:12]}... is resident; add it first")
@@ -127,7 +134,7 @@ class PanelEncoder:
         stacked = np.stack(vectors) if vectors else np.empty((0, self.base.identity.dimension), np.float32)
         return Encoded(stacked, self.base.query_coverage(texts))
 
-    def _forward(self, slots: Tensor, resident: _Resident) -> Forward:
+    def _forward(self, slots: Tensor, resident: Resident) -> Forward:
         """A forward pass in which the text at place p uses slot slots[p]."""
         model = self.base.double
 
@@ -159,8 +166,8 @@ class PanelEncoder:
                 linear.register_forward_hook(MixedLayer(name, self._running))
                 self._layers[name] = linear
 
-    def _set(self, adapters: Mapping[str, Adapter]) -> None:
-        """Take a new snapshot of these adapters by digest; slot 0 is the base."""
+    def _snapshot(self, adapters: Mapping[str, Adapter]) -> Resident:
+        """These adapters by digest, stacked; slot 0 is the base."""
         import torch
 
         slotted = (None, *adapters.values())
@@ -176,11 +183,19 @@ class PanelEncoder:
             for slot, adapter in enumerate(slotted):
                 if adapter is not None and adapter.matrix is not None:
                     matrices[slot] = torch.from_numpy(adapter.matrix).to(torch.float64)
-        self._resident = _Resident({d: slot for slot, d in enumerate(adapters, 1)}, slotted, stacks, matrices)
+        return Resident({d: slot for slot, d in enumerate(adapters, 1)}, slotted, stacks, matrices)
 
     def expert(self, adapter: Adapter | None) -> ExpertEncoder:
         """One expert as an encoder of its own; None is the base model as an expert."""
         return ExpertEncoder(self, None if adapter is None else self.add(adapter))
+
+    def expert_at(self, folder: Path) -> ExpertEncoder:
+        """The expert of an adapter's folder.
+
+        Raises:
+            EncoderError: the adapter is missing, damaged, or for another base.
+        """
+        return self.expert(read_adapter(folder))
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Self
 from weakref import WeakKeyDictionary
 
 from periti.encoders import SentenceEncoder
-from periti.encoders.adapters import read_adapter, shipped_expert
-from periti.encoders.panel import panel_of
+from periti.encoders.adapters import shipped_expert
+from periti.encoders.panel import PanelEncoder, panel_of
 from periti.errors import ConfigError, EncoderError, IndexMismatch
 from periti.indexers.approximate import SearchSettings
 from periti.indexers.dense import DenseIndex
@@ -63,12 +63,21 @@ class DenseRetriever:
         self.index, self.encoder = index, encoder
 
     @classmethod
-    def open(cls, folder: Path, docstore: Docstore, options: DenseOptions) -> Self:
-        """The retriever of an index directory, with the encoder its manifest names; raises IndexUnusable."""
+    def open(
+        cls,
+        folder: Path,
+        docstore: Docstore,
+        options: DenseOptions,
+        panels: Callable[[SentenceEncoder], PanelEncoder] = panel_of,
+    ) -> Self:
+        """The retriever of an index directory, with the encoder its manifest names; raises IndexUnusable.
+
+        `panels` gives the panel that holds an encoder's adapters.
+        """
         index = _index(
             folder, docstore, SearchSettings(**{f.name: getattr(options, f.name) for f in fields(SearchSettings)})
         )
-        return cls(index, expert_encoder(load_encoder(EncoderSource.of_manifest(index.manifest)), options))
+        return cls(index, expert_encoder(load_encoder(EncoderSource.of_manifest(index.manifest)), options, panels))
 
     def retrieve(self, queries: Queries, depth: int) -> Run:
         """At most `depth` documents a query, scored by the inner product of their vectors."""
@@ -95,7 +104,9 @@ def _index(folder: Path, docstore: Docstore, settings: SearchSettings) -> DenseI
     return shared[folder, settings]
 
 
-def expert_encoder(encoder: Encoder, options: DenseOptions) -> Encoder:
+def expert_encoder(
+    encoder: Encoder, options: DenseOptions, panels: Callable[[SentenceEncoder], PanelEncoder] = panel_of
+) -> Encoder:
     """The encoder through the options' adapter; the encoder itself, as a member of its panel, without one.
 
     Raises:
@@ -105,10 +116,9 @@ def expert_encoder(encoder: Encoder, options: DenseOptions) -> Encoder:
         if options.adapter or options.expert:
             raise EncoderError(f"the encoder {encoder.identity.name!r} takes no adapter; leave it out")
         return encoder
-    adapter = None
     if options.adapter or options.expert:
-        adapter = read_adapter(options.adapter or shipped_expert(options.expert))
-    return panel_of(encoder).expert(adapter)
+        return panels(encoder).expert_at(options.adapter or shipped_expert(options.expert))
+    return panels(encoder).expert(None)
 
 
 def _short(value: object) -> str:

@@ -30,6 +30,8 @@ class Answer:
     seconds: float
     together: int = 1
     """Experts encoded and searched in the same batch."""
+    loads: int = 0
+    """Times its adapter had to be loaded, which a working set did not hold."""
 
 
 def execute(plan: Plan, queries: Queries, experts: Mapping[str, Expert]) -> Iterator[Answer]:
@@ -50,9 +52,9 @@ def execute(plan: Plan, queries: Queries, experts: Mapping[str, Expert]) -> Iter
 
 
 def _alone(expert: Expert, asked: Queries) -> Answer:
-    began = time.perf_counter()
+    began, loaded = time.perf_counter(), _loads(expert)
     run = expert.retriever.retrieve(asked, expert.depth)
-    return Answer(expert.name, asked, run, time.perf_counter() - began)
+    return Answer(expert.name, asked, run, time.perf_counter() - began, loads=_loads(expert) - loaded)
 
 
 def _shared(asked: Mapping[str, Queries], experts: Mapping[str, Expert]) -> list[list[str]]:
@@ -79,6 +81,7 @@ def _together(asked: Mapping[str, Queries], experts: Mapping[str, Expert]) -> di
     panel, index = _members(experts[names[0]])
     adapters = [a for name in names for a in [_adapter(experts[name])] * len(asked[name])]
     texts = [text for name in names for text in asked[name].texts]
+    loaded = {name: _loads(experts[name]) for name in names}
     vectors = panel.encode(texts, adapters).vectors
     depth = max(experts[name].depth for name in names)
     scores, ordinals = index.search(vectors, depth)
@@ -88,7 +91,10 @@ def _together(asked: Mapping[str, Queries], experts: Mapping[str, Expert]) -> di
         own = experts[name].depth
         runs[name] = run_of_arrays(asked[name], scores[rows, :own], ordinals[rows, :own], index.ids, "dense")
     seconds = (time.perf_counter() - began) / max(1, len(texts))
-    return {n: Answer(n, asked[n], runs[n], seconds * len(asked[n]), len(names)) for n in names}
+    return {
+        n: Answer(n, asked[n], runs[n], seconds * len(asked[n]), len(names), _loads(experts[n]) - loaded[n])
+        for n in names
+    }
 
 
 def _members(expert: Expert) -> tuple[PanelEncoder, DenseIndex]:
@@ -101,3 +107,8 @@ def _members(expert: Expert) -> tuple[PanelEncoder, DenseIndex]:
 def _adapter(expert: Expert) -> str | None:
     encoder = getattr(expert.retriever, "encoder", None)
     return encoder.adapter if isinstance(encoder, ExpertEncoder) else None
+
+
+def _loads(expert: Expert) -> int:
+    encoder = getattr(expert.retriever, "encoder", None)
+    return encoder.panel.loads(encoder.adapter) if isinstance(encoder, ExpertEncoder) else 0
