@@ -75,7 +75,7 @@ def fit_table(arguments: argparse.Namespace) -> int:
     from periti.progress import Terminal
 
     config = read_panel(arguments)
-    panel = open_panel(config, Terminal(), [name for name, one in config.collections.items() if one.train])
+    panel = open_panel(config, Terminal(), [name for name, one in config.collections.items() if one.learns])
     told = []
     for seed in config.seeds:
         adapters = {name: None if name == BASE else trained(config, name, seed) for name in config.routed}
@@ -133,7 +133,7 @@ def examine(arguments: argparse.Namespace) -> int:
     config = read_panel(arguments)
     seed = config.seeds[0]
     table = UtilityTable.read(table_folder(config, seed))
-    panel = open_panel(config, Terminal(), [name for name, one in config.collections.items() if one.train])
+    panel = open_panel(config, Terminal(), [name for name, one in config.collections.items() if one.learns])
     adapters = {name: None if name == BASE else trained(config, name, seed) for name in config.routed}
     found = health(panel, table, adapters)
     alarms = [

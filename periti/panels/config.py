@@ -26,57 +26,12 @@ from typing import Any
 
 from periti.config import anchored, parse, read_toml
 from periti.errors import ConfigError
+from periti.panels.collection import CollectionConfig
 from periti.registry import ROUTERS, nearest
 from periti.training.settings import TrainingOptions
 
 BASE = "base"
 """Name of the expert that is the encoder without an adapter: the generalist."""
-QUERIES_FROM = ("judgements", "spans", "medquad")
-GROUPS = ("query", "document")
-
-
-@dataclass(frozen=True)
-class CollectionConfig:
-    """One collection of a panel and how its queries are divided.
-
-    Attributes:
-        dataset: a name of the catalog, or irds:ID.
-        train: split whose queries are for training, dev and utilities; empty if the collection only tests.
-        test: split that is evaluated; empty if it is not.
-        hold_out: where train and test name the same split, the share of it that is test; its groups never touch.
-        group: what is kept together when queries are divided: "query", or "document" (the first relevant one).
-        queries: "judgements" (the dataset's own), "spans" (a passage from inside a document asks for the document), or
-            "medquad" (the question-answer pairs that come with medquad-liveqa; the answers are the documents).
-        sample: at most so many training queries, chosen by hash; 0 takes all.
-        home: the expert that is at home here though it learns from other queries of the same kind.
-        slices: shares of the training queries for fitting, dev (early stop) and utilities.
-    """
-
-    dataset: str
-    train: str = ""
-    test: str = ""
-    hold_out: float = 0.0
-    group: str = "query"
-    queries: str = "judgements"
-    sample: int = 0
-    home: str = ""
-    slices: tuple[float, ...] = (0.7, 0.15, 0.15)
-
-    def __post_init__(self) -> None:
-        for name, known in (("group", GROUPS), ("queries", QUERIES_FROM)):
-            if getattr(self, name) not in known:
-                raise ConfigError(f"{self.dataset}: no {name} {getattr(self, name)!r}; known: {', '.join(known)}")
-        if len(self.slices) != 3 or min(self.slices) < 0 or abs(sum(self.slices) - 1) > 1e-9:
-            raise ConfigError(f"{self.dataset}: slices are {self.slices}; give three shares that sum to 1")
-        if not 0 <= self.hold_out < 1:
-            raise ConfigError(f"{self.dataset}: hold_out is {self.hold_out}; it must be at least 0 and below 1")
-        if self.train and self.train == self.test and not self.hold_out:
-            raise ConfigError(
-                f"{self.dataset}: train and test are both {self.train!r} and nothing is held out; "
-                "name another split or set hold_out"
-            )
-        if self.train.startswith("test"):
-            raise ConfigError(f"{self.dataset}: train is the split {self.train!r}; nothing is learnt from a test split")
 
 
 @dataclass(frozen=True)
@@ -151,7 +106,8 @@ def read_panel_config(path: Path) -> PanelConfig:
             raise ConfigError(f"{path}: no {key}; add at least one table [{key}.NAME]")
     plain = dict(table)
     plain["collections"] = {
-        n: parse(CollectionConfig, t, f"{path} [collections.{n}]") for n, t in table["collections"].items()
+        n: anchored(parse(CollectionConfig, t, f"{path} [collections.{n}]"), path.parent)
+        for n, t in table["collections"].items()
     }
     plain["experts"] = {n: parse(ExpertEntry, t, f"{path} [experts.{n}]") for n, t in table["experts"].items()}
     config: PanelConfig = anchored(parse(PanelConfig, plain, str(path)), path.parent)
@@ -180,7 +136,7 @@ def _check_expert(config: PanelConfig, where: str, expert: ExpertEntry) -> None:
     for source in expert.sources:
         if source not in config.collections:
             raise ConfigError(f"{where}: no collection {source!r}; {nearest(source, config.collections)}")
-        if not config.collections[source].train:
+        if not config.collections[source].learns:
             raise ConfigError(f"{where}: collection {source!r} has no train split to learn from")
     _check_start(config, where, expert)
     known = {f.name for f in fields(TrainingOptions)}

@@ -42,7 +42,7 @@ def open_panel(config: PanelConfig, progress: Progress, collections: Iterable[st
         ConfigError: a collection was encoded by another encoder than the first one.
     """
     names = list(config.collections if collections is None else collections)
-    materials = {name: open_material(name, config.collections[name], config.indexes, progress) for name in names}
+    materials = {name: open_material(name, config.collections, config.indexes, progress) for name in names}
     base = load_encoder(EncoderSource())
     for material in materials.values():
         if material.index.identity != base.identity:
