@@ -8,7 +8,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from periti.retrievers.policies.adaptive import EntropyGate, EntropyOptions, TopP, TopPOptions
+from periti.retrievers.policies.adaptive import EntropyGate, EntropyOptions, TopP, TopPOptions, tsallis
+from periti.retrievers.policies.rows import Softening, shares
 from periti.retrievers.routing import oracles
 from periti.retrievers.routing.base import Scorer
 from periti.retrievers.routing.centroids import Centroids
@@ -90,6 +91,31 @@ def test_neighbours_win_where_domains_speak_each_other_s_language() -> None:
     assert means("S6")["neighbours"] > means("S6")["pilots"] + 0.01
 
 
+def test_an_expert_that_is_added_to_neighbours_takes_no_query_it_is_not_best_for_and_can_be_removed() -> None:
+    kept, gains = [], []
+    for seed in range(SEEDS):
+        made = world(SETTINGS["S1"], seed)
+        few = made.table.without_expert("E3")
+        more = few.with_expert("E3", made.table.utilities[:, 3], home=("D3",))
+        texts, vectors = made.test.texts, made.test.vectors
+        before, after, again = (
+            Neighbours.fit(one).scores(vectors, texts) for one in (few, more, more.without_expert("E3"))
+        )
+        near = ~Neighbours.fit(few).fell_back(vectors, texts)
+        old = np.array(made.test.datasets) != "D3"
+
+        np.testing.assert_array_equal(again, before)
+        # Only far queries rest on the prior, whose pilots an expert may take from the others.
+        np.testing.assert_array_equal(after[near, :3], before[near])
+        kept.append((before.argmax(axis=1) == after.argmax(axis=1))[old].mean())
+        reached = [oracles.reached(made.test.utilities, one.argmax(axis=1)) for one in (before, after)]
+        gains.append([(reached[1] - reached[0])[rows].mean() for rows in (old, ~old)])
+
+    assert np.mean(kept) > 0.85, "one query in ten speaks another domain's language"
+    assert np.mean(gains, axis=0)[0] > -0.01, "the neighbours of the new expert lose nothing"
+    assert np.mean(gains, axis=0)[1] > 0.3, "its own domain gains"
+
+
 def test_the_gap_to_plain_centroids_is_reported_not_asserted(
     record_property: Callable[[str, object], None],
 ) -> None:
@@ -150,3 +176,18 @@ def test_queries_between_two_domains_pass_the_entropy_gate_more_often() -> None:
         gate.uncertain(queries(len(x)), pilots.experts, pilots.scores(x, [""] * len(x))).mean() for x in (clean, mixed)
     ]
     assert uncertain[0] < uncertain[1]
+
+
+def test_argmax_loses_more_to_the_best_expert_where_the_entropy_gate_sees_doubt() -> None:
+    gains = []
+    for seed in range(SEEDS):
+        made = world(SETTINGS["S6"], seed)
+        pilots = Pilots.fit(made.table)
+        scores = pilots.scores(made.test.vectors, made.test.texts)
+        soft = shares(scores.astype(np.float64), Softening(scale=0.1))
+        doubt = tsallis(soft, 1.1)
+        best = oracles.reached(made.test.utilities, scores.argmax(axis=1))
+        lost = made.test.utilities.max(axis=1) - best
+        gains.append(lost[doubt > np.median(doubt)].mean() - lost[doubt <= np.median(doubt)].mean())
+
+    assert np.mean(gains) > 0.02, "argmax loses more where the gate sees doubt"
