@@ -43,6 +43,10 @@ def train(arguments: argparse.Namespace) -> int:
     names = arguments.expert or list(config.experts)
     wanted = {source for name in names if name in config.experts for source in config.experts[name].sources}
     panel = open_panel(config, Terminal(), [name for name in config.collections if name in wanted])
+    for material in panel.materials.values():
+        if material.notes and not arguments.json:
+            counts = ", ".join(f"{count:,} {what}" for what, count in material.notes.items())
+            print(f"{material.name}: {counts}", flush=True)
     cards = []
     for seed in config.seeds:
         for name in names:

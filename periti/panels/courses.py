@@ -44,6 +44,7 @@ def train_expert(panel: Panel, name: str, seed: int, *, progress: Progress, comm
         "data_licences": licences,
         "measure": f"mean over sources of {config.measure} on dev",
         "command": command,
+        **({"pairs": {s.name: dict(s.notes) for s in sources if s.notes}} if any(s.notes for s in sources) else {}),
     }
     start = train_expert(panel, entry.start, seed, progress=progress, command=command) if entry.start else None
     course = Course(name, [source.training_set() for source in sources], config.options(name), seed, card, start)
