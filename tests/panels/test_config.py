@@ -116,3 +116,53 @@ def test_an_expert_may_start_from_the_control(tmp_path: Path) -> None:
     config = read_panel_config(written(tmp_path, GOOD.replace("[experts.law]", '[experts.law]\nstart = "all"')))
 
     assert config.experts["law"].start == "all"
+
+
+PAIRS = """
+name = "pairs"
+[collections.mine]
+queries = "pairs"
+file = "pairs.jsonl"
+hold_out = 0.2
+[collections.ads]
+queries = "cooccurrence"
+file = "data/ads.tsv"
+head = "job"
+attributes = "skills"
+[experts.one]
+sources = ["mine", "ads"]
+"""
+
+
+def test_files_of_pairs_lie_beside_the_panel_and_need_no_dataset(tmp_path: Path) -> None:
+    config = read_panel_config(written(tmp_path, PAIRS))
+
+    mine, ads = config.collections["mine"], config.collections["ads"]
+    assert mine.file == tmp_path / "pairs.jsonl"
+    assert ads.file == tmp_path / "data" / "ads.tsv"
+    assert mine.learns
+    assert ads.learns
+    assert (mine.shared, ads.shared) == (0.2, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (('file = "pairs.jsonl"\n', ""), "collection: 'file' missing; name the file of pairs"),
+        (('queries = "pairs"\n', ""), "pairs.jsonl: 'dataset' missing; name one"),
+        (('queries = "pairs"', 'queries = "spans"\ndataset = "cacm"'), "cacm: file is of queries = 'pairs'"),
+        (("hold_out = 0.2", 'train = "train"'), "train names a split, which pairs do not have"),
+        (("hold_out = 0.2", 'test = "test"'), "test names a split, which is of pairs over a dataset's documents only"),
+        (("hold_out = 0.2", 'head = "x"'), "head and attributes are of queries = 'cooccurrence' only"),
+        (('head = "job"\n', ""), "ads.tsv: head or attributes missing"),
+        (('head = "job"', 'head = "job"\ndataset = "cacm"'), "read from a file or from a dataset; give one of them"),
+        (('head = "job"', 'head = "job"\nseparator = ""'), "separator must not be empty"),
+        (('head = "job"', 'head = "job"\ntest = "test"'), "test names a split"),
+    ],
+)
+def test_a_mistake_about_pairs_is_one_sentence(tmp_path: Path, change: tuple[str, str], says: str) -> None:
+    assert change[0] in PAIRS
+
+    with pytest.raises(ConfigError, match=says) as caught:
+        read_panel_config(written(tmp_path, PAIRS.replace(*change)))
+    assert "\n" not in str(caught.value)
