@@ -13,6 +13,7 @@
     │   ├── IndexDamaged                  a file is missing, truncated or altered
     │   └── IndexMismatch                 another encoder, corpus, version or metric than expected
     ├── EncoderError (RuntimeError)       a model can not be loaded, or gives vectors that are not numbers
+    ├── EndpointError (RuntimeError)      a model's endpoint is down, too slow, refuses, or answers what can not be read
     ├── StorageError (OSError)            writing failed; what was there before is untouched
     └── MissingDependency (ImportError)   an optional package is needed; says how to install it
 
@@ -73,6 +74,10 @@ class IndexMismatch(IndexUnusable):
 
 class EncoderError(PeritiError, RuntimeError):
     """A model can not be loaded, or gives vectors that are not numbers."""
+
+
+class EndpointError(PeritiError, RuntimeError):
+    """A model's endpoint is down, too slow, refuses, or answers what can not be read."""
 
 
 class StorageError(PeritiError, OSError):
