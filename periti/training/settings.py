@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from periti.errors import ConfigError
 
 METHODS = ("lora", "linear")
 POSITIVES = ("sample", "all")
+KEEPS = ("best", "last")
+
+_LATER = {"keep": "best"}
+"""Options that came later, and the value that means what was done before there was a choice."""
 
 _RULES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     (("rank", "batch", "steps", "max_length", "evaluate_every", "patience"), lambda x: x >= 1, "at least 1"),
@@ -39,6 +44,8 @@ class TrainingOptions:
         mix: with several sources, one of n queries is drawn with probability proportional to n ** mix.
         evaluate_every: steps between evaluations on dev, and between checkpoints; patience: evaluations without a gain
             after which it stops.
+        keep: "best" keeps the state that was best on dev; "last" trains all the steps and keeps their end, for sources
+            whose dev queries say little and whose steps were chosen otherwise (by cross-validation on train, say).
     """
 
     method: str = "lora"
@@ -60,12 +67,17 @@ class TrainingOptions:
     mix: float = 0.5
     evaluate_every: int = 50
     patience: int = 4
+    keep: str = "best"
 
     def __post_init__(self) -> None:
-        for name, known in (("method", METHODS), ("positives", POSITIVES)):
+        for name, known in (("method", METHODS), ("positives", POSITIVES), ("keep", KEEPS)):
             if getattr(self, name) not in known:
                 raise ConfigError(f"training: no {name} {getattr(self, name)!r}; known: {', '.join(known)}")
         for names, fits, rule in _RULES:
             for name in names:
                 if not fits(getattr(self, name)):
                     raise ConfigError(f"training: {name} is {getattr(self, name)}; it must be {rule}")
+
+    def facts(self) -> dict[str, Any]:
+        """What a fingerprint holds; an option added later is left out at its old value, so that experts keep theirs."""
+        return {name: value for name, value in asdict(self).items() if _LATER.get(name, ...) != value}

@@ -45,7 +45,7 @@ class Course:
         """Digest of the course and its base: a checkpoint of another course is not resumed."""
         sources = [[one.name, one.digest] for one in self.sets]
         start = [self.start.digest] if self.start else []
-        return digest([self.name, sources, asdict(self.options), self.seed, base.identity.weights_sha256, *start])
+        return digest([self.name, sources, self.options.facts(), self.seed, base.identity.weights_sha256, *start])
 
 
 @dataclass
@@ -138,7 +138,7 @@ def _run(  # noqa: PLR0913  (the five parts of a training; a class of them would
     progress.start(f"training {course.name}", options.steps)
     progress.advance(at.step)
     losses: list[float] = []
-    while at.step < options.steps and at.waited < options.patience:
+    while at.step < options.steps and (options.keep == "last" or at.waited < options.patience):
         at.step += 1
         losses.append(student.step(draw(course.sets, hard, options, course.seed, at.step), at.step))
         progress.advance(1)
@@ -147,7 +147,7 @@ def _run(  # noqa: PLR0913  (the five parts of a training; a class of them would
             better = value > max(entry[1] for entry in at.curve)
             at.curve.append([at.step, value, float(np.mean(losses))])
             at.waited, losses = (0 if better else at.waited + 1), []
-            if better:
+            if better or options.keep == "last":
                 at.best = student.state()
             checkpoint.save(student, at)
     progress.finish()
@@ -159,7 +159,7 @@ def _base_vectors(student: Student, source: TrainingSet, options: TrainingOption
 
 
 def _card(course: Course, at: Standing, student: Student) -> dict[str, Any]:
-    best = max(at.curve, key=lambda entry: entry[1])
+    best = at.curve[-1] if course.options.keep == "last" else max(at.curve, key=lambda entry: entry[1])
     cut = sum(1 for one in course.sets for token in student.tokens(one.texts) if token.cut)
     return {
         "name": course.name,

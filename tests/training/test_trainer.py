@@ -273,3 +273,25 @@ def test_a_specialist_refuses_a_start_of_another_kind(base: SentenceEncoder, tmp
     for options in (replace(OPTIONS, method="linear"), replace(OPTIONS, rank=3), replace(OPTIONS, alpha=2)):
         with pytest.raises(EncoderError, match="start from an expert that was trained with the same method"):
             train(base, Course("special", [source], options, 1, start=general), hits(source), tmp_path / "special")
+
+
+def test_keeping_the_last_state_trains_all_the_steps(base: SentenceEncoder, tmp_path: Path) -> None:
+    source = shuffled_language(base)
+    options = replace(OPTIONS, method="linear", keep="last", patience=1)
+
+    last = train(base, Course("last", [source], options, 1), lambda encode: 0.5, tmp_path / "last")  # noqa: ARG005
+    best = train(base, Course("best", [source], replace(options, keep="best"), 1), lambda encode: 0.5, tmp_path / "b")  # noqa: ARG005
+
+    assert (last.card["steps"], last.card["best_step"]) == (options.steps, options.steps)
+    assert (best.card["steps"], best.card["best_step"]) == (options.evaluate_every, 0)
+    assert last.digest != best.digest
+
+
+def test_an_option_that_came_later_leaves_old_fingerprints(base: SentenceEncoder) -> None:
+    source = shuffled_language(base)
+
+    assert "keep" not in OPTIONS.facts()
+    assert "keep" in replace(OPTIONS, keep="last").facts()
+    assert Course("x", [source], OPTIONS, 1).fingerprint(base) != Course(
+        "x", [source], replace(OPTIONS, keep="last"), 1
+    ).fingerprint(base)
