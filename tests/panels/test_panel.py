@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,64 @@ def test_a_mistake_is_one_sentence_and_status_2(
     told = capsys.readouterr().err.strip().splitlines()[-1]
     assert told.startswith("periti: ")
     assert says in told
+
+
+@pytest.mark.parametrize(
+    ("change", "command", "says"),
+    [
+        (("[0.4, 0.2, 0.4]", "[0.0, 0.5, 0.5]"), ("train", "expert"), "no query falls into the slice to fit"),
+        (("[0.4, 0.2, 0.4]", "[0.5, 0.5, 0.0]"), ("router", "fit"), "no training query is left for utilities"),
+        (("[experts.second]", "[experts.first]"), ("router", "fit"), "twice"),
+        (('train = "train"', 'train = "test"'), ("router", "fit"), "train and test are both 'test'"),
+    ],
+)
+def test_a_panel_that_can_not_be_is_refused_in_one_sentence(
+    trained: Trained,
+    capsys: pytest.CaptureFixture[str],
+    change: tuple[str, str],
+    command: tuple[str, str],
+    says: str,
+) -> None:
+    file = trained.file.with_name("other.toml")
+    file.write_text(PANEL.replace(*change), encoding="utf-8")
+    home = trained.file.with_name("empty") if command[0] == "train" else trained.file.with_name("panel")
+    capsys.readouterr()
+
+    assert main([*command, str(file), "--home", str(home)]) == 2
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert told.startswith("periti: ")
+    assert says in told
+
+
+@pytest.mark.parametrize("spoil", ["truncated", "not a number"])
+def test_an_expert_with_spoilt_weights_is_refused_in_one_sentence(
+    trained: Trained, capsys: pytest.CaptureFixture[str], tmp_path: Path, spoil: str
+) -> None:
+    home = tmp_path / "panel"
+    shutil.copytree(trained.file.with_name("panel"), home)
+    file = next(home.glob("experts/first/*/adapter_model.safetensors"))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:1000] if spoil == "truncated" else whole[:-4] + np.float32(np.nan).tobytes())
+    capsys.readouterr()
+
+    assert main(["router", "fit", str(trained.file), "--home", str(home)]) == 2
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert told.startswith("periti: ")
+    assert str(file.parent) in told
+
+
+@pytest.mark.slow
+def test_a_panel_of_one_expert_beside_the_base_is_judged(
+    trained: Trained, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    home, file = tmp_path / "panel", trained.file.with_name("one.toml")
+    shutil.copytree(trained.file.with_name("panel"), home)
+    second = PANEL.index("[experts.second]")
+    file.write_text(PANEL[:second], encoding="utf-8")
+    study = asked(capsys, "router", "evaluate", str(file), "--home", str(home), "--json")
+
+    assert study["experts"] == ["base", "first"]
+    assert study["chosen"] in {one["name"] for one in study["systems"]}
 
 
 def test_a_threshold_learns_from_collections_that_play_strangers() -> None:
