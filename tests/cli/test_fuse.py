@@ -105,9 +105,9 @@ def test_learned_rules_know_whom_to_believe(
     assert told["found"]["measure"] == "nDCG@10"
     assert told["alone"] == {"x": 1.0, "y": 0.0}
 
-    fresh = write(tmp_path / "x2.run", "x", s="de"), write(tmp_path / "y2.run", "y", s="ed")
+    fresh = write(tmp_path / "x2.run", "x", s="d"), write(tmp_path / "y2.run", "y", s="e")
     assert periti("fuse", *fresh, "--settings", saved, "--out", out) == 0
-    assert read_run(out).doc_ids("s") == ["d", "e"]
+    assert read_run(out).doc_ids("s")[0] == "d"
 
 
 @pytest.mark.parametrize(

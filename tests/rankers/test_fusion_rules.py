@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from periti.errors import ConfigError, InputError
-from periti.rankers.fusion.ballots import settled
+from periti.rankers.fusion.ballots import Ballots
 from periti.rankers.fusion.offline import QuerySets, everybody
 from periti.rankers.fusion.scaling import SCALINGS
 from periti.rankers.fusion.settings import made, weighted
@@ -204,6 +204,17 @@ def test_scaled_scores_forget_unit_and_origin(scaling: str, factor: float, shift
 
 
 # ties
+
+
+def settled(frame: pl.DataFrame, name: str) -> Run:
+    """Ties settled in a frame of query_id, doc_id, score, best."""
+    queries, docs = frame["query_id"].unique().sort(), frame["doc_id"].unique().sort()
+    query, doc = (
+        pl.Series(own.name, [known.to_list().index(value) for value in own])
+        for own, known in ((frame["query_id"], queries), (frame["doc_id"], docs))
+    )
+    coded = frame.select(query.alias("query"), doc.alias("doc"), "score", "best")
+    return Ballots(frame, np.array([0]), frame["query_id"], queries, docs).settled(coded, name)
 
 
 def test_equal_scores_come_by_best_rank_and_then_by_descending_id() -> None:

@@ -49,8 +49,7 @@ class Curve:
         """Calibrated values float64 (n,) of scores float64 (n,)."""
         x, y = np.array(self.x), np.array(self.y)
         if not self.logistic:
-            straight: Values = np.interp(scores, x, y)
-            return straight
+            return _straight(scores, x, y)
         z = y[0] + y[1] * ((scores - x[0]) / (x[1] - x[0]))
         return _sigmoid(z)
 
@@ -139,6 +138,16 @@ def pav(values: Values, weights: Values) -> Values:
         masses.append(mass)
         sizes.append(size)
     return np.repeat(np.array(means, np.float64), sizes)
+
+
+def _straight(scores: Values, x: Values, y: Values) -> Values:
+    """Straight lines between knots; unlike np.interp no rounding ever makes a larger score get less."""
+    if len(x) == 1:
+        return np.full(len(scores), y[0])
+    i = (np.searchsorted(x, scores, side="right") - 1).clip(0, len(x) - 2)
+    share = ((scores - x[i]) / (x[i + 1] - x[i])).clip(0, 1)
+    straight: Values = np.minimum(y[i] + (y[i + 1] - y[i]) * share, y[i + 1])
+    return straight
 
 
 def _require_both(relevant: Mask) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 
 from periti.errors import ConfigError
 from periti.rankers.calibration.calibration import Calibration
-from periti.rankers.fusion.ballots import Ballots, settled
+from periti.rankers.fusion.ballots import Ballots
 from periti.rankers.fusion.scaling import MISSING
 from periti.rankers.fusion.scores import combined
 from periti.rankers.fusion.valued import Valued
@@ -71,14 +71,13 @@ class CalibratedFusion:
         """
         valued = self._valued(Ballots.of(runs, plan))
         name = f"calibrated({self.calibration.method})"
-        return settled(combined(valued).with_columns(score=RULES[self.options.rule]), name)
+        return valued.ballots.settled(combined(valued).with_columns(score=RULES[self.options.rule]), name)
 
     def _valued(self, ballots: Ballots) -> Valued:
         """Calibrated values; curves rise, so a list's last row has its lowest value."""
-        scores, experts = ballots.column("score"), ballots.frame["expert"]
+        scores = ballots.column("score")
         value = np.zeros(len(scores))
-        for name in experts.unique().sort():
-            own = (experts == name).to_numpy()
+        for name, own in ballots.by_expert().items():
             value[own] = self.calibration.values(name, scores[own])
         if self.options.missing == "zero":
             return Valued(ballots, value, np.zeros(len(value)))

@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from periti.rankers.fusion.ballots import Ballots, Values, settled
+from periti.rankers.fusion.ballots import Ballots, Values
 from periti.rankers.fusion.ranks import NoOptions
+from periti.rankers.fusion.scaling import candidates
 from periti.rankers.fusion.valued import Valued, summed
 from periti.types import Plan, Run
 
@@ -35,10 +36,9 @@ class BordaFuse:
     def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """Every document that an asked expert returned, once; raises InputError without runs."""
         ballots = Ballots.of(runs, plan)
-        candidates = pl.col("doc_id").n_unique().over("query_id").cast(pl.Float64)
-        count = ballots.frame.select(candidates).to_series().to_numpy()
+        count = candidates(ballots)
         absent = (count - ballots.spread(ballots.lengths.astype(np.float64)) + 1) / 2
-        return settled(summed(Valued(ballots, count - ballots.column("rank") + 1, absent)), "borda")
+        return ballots.settled(summed(Valued(ballots, count - ballots.column("rank") + 1, absent)), "borda")
 
 
 class Condorcet:
@@ -59,24 +59,26 @@ class Condorcet:
 
     def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """Every document that an asked expert returned, once; raises InputError without runs."""
-        votes = Ballots.of(runs, plan).frame
-        parts = [_copeland(own) for own in votes.partition_by("query_id", maintain_order=True)]
+        ballots = Ballots.of(runs, plan)
+        number = pl.Series("list", ballots.spread(np.arange(len(ballots.starts), dtype=np.float64)))
+        votes = ballots.frame.with_columns(number)
+        parts = [_copeland(own) for own in votes.partition_by("query", maintain_order=True)]
         if not parts:
             return Run.empty("condorcet")
-        return settled(pl.concat(parts), "condorcet")
+        return ballots.settled(pl.concat(parts), "condorcet")
 
 
 def _copeland(votes: pl.DataFrame) -> pl.DataFrame:
     """The candidates of one query with their scores and best ranks."""
-    wide = votes.group_by("doc_id", maintain_order=True).agg(pl.col("rank").min().alias("best"))
-    places = {doc_id: i for i, doc_id in enumerate(wide["doc_id"])}
+    wide = votes.group_by("doc", maintain_order=True).agg(pl.col("rank").min().alias("best"))
+    places = {doc: i for i, doc in enumerate(wide["doc"])}
     margins: list[tuple[float, Values]] = []
-    for own in votes.partition_by("expert", maintain_order=True):
+    for own in votes.partition_by("list", maintain_order=True):
         ranks = np.full(len(places), np.inf)
-        ranks[[places[doc_id] for doc_id in own["doc_id"]]] = own["rank"].to_numpy()
+        ranks[[places[doc] for doc in own["doc"]]] = own["rank"].to_numpy()
         margins.append((float(own["weight"][0]), ranks))
     score = np.concatenate([_beaten(margins, rows) for rows in _blocks(len(places))])
-    return wide.select(pl.lit(votes["query_id"][0]).alias("query_id"), "doc_id", pl.Series("score", score), "best")
+    return wide.select(pl.lit(votes["query"][0], pl.UInt32).alias("query"), "doc", pl.Series("score", score), "best")
 
 
 def _blocks(candidates: int) -> list[slice]:

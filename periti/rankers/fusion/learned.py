@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from periti.errors import ConfigError, InputError
-from periti.rankers.fusion.ballots import Ballots, Values, settled
+from periti.rankers.fusion.ballots import Ballots, Values
 from periti.rankers.fusion.scaling import scaled
 from periti.rankers.fusion.valued import Valued, summed
 from periti.registry import nearest
@@ -65,13 +65,11 @@ class Learned:
         """
         ballots = Ballots.of(runs, plan)
         value, absent = np.zeros(ballots.frame.height), np.zeros(ballots.frame.height)
-        experts = ballots.frame["expert"]
-        for name in experts.unique().sort():
+        for name, own in ballots.by_expert().items():
             if name not in self.tables:
                 raise InputError(f"{self.method}: nothing was learned of {name!r}; {nearest(name, self.tables)}")
-            own = (experts == name).to_numpy()
             value[own], absent[own] = self._values(name, ballots, own)
-        return settled(summed(Valued(ballots, value, absent)), self.method)
+        return ballots.settled(summed(Valued(ballots, value, absent)), self.method)
 
     def _values(self, name: str, ballots: Ballots, own: NDArray[np.bool_]) -> tuple[Values, float]:
         table = np.array(self.tables[name])

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import polars as pl
 
 from periti.errors import ConfigError
-from periti.rankers.fusion.ballots import Ballots, settled
+from periti.rankers.fusion.ballots import Ballots
 from periti.types import Plan, Run
 
 
@@ -49,12 +49,12 @@ class RankSum:
         Raises:
             InputError: no runs.
         """
-        votes = Ballots.of(runs, plan).frame
+        ballots = Ballots.of(runs, plan)
         shares = (pl.col("weight") * self.share()).sum()
-        fused = votes.group_by("query_id", "doc_id", maintain_order=True).agg(
+        fused = ballots.frame.group_by("query", "doc", maintain_order=True).agg(
             self.total(shares, pl.len().cast(pl.Float64)).alias("score"), pl.col("rank").min().alias("best")
         )
-        return settled(fused, self.name)
+        return ballots.settled(fused, self.name)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
-import polars as pl
 
 from periti.errors import ConfigError, InputError
 from periti.rankers.fusion.ballots import Ballots, Values
@@ -72,9 +71,11 @@ def _max(ballots: Ballots) -> tuple[Values, Values]:
     constant = high == low
     wrong = ~constant & (high <= 0)
     if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        query = ballots.queries[int(ballots.frame["query"][row])]
         raise InputError(
-            f"scaling by max divides by the largest score of a list, which is {high[wrong][0]:g} for query "
-            f"{ballots.frame['query_id'][int(np.flatnonzero(wrong)[0])]!r}; choose min-max for scores below zero"
+            f"scaling by max divides by the largest score of a list, which is {high[row]:g} for query {query!r}; "
+            "choose min-max for scores below zero"
         )
     return score / np.where(constant, 1.0, high), constant
 
@@ -108,10 +109,17 @@ def _rank(ballots: Ballots) -> tuple[Values, Values]:
     return 1 - (ballots.column("rank") - 1) / n, np.zeros(len(n), bool)
 
 
+def candidates(ballots: Ballots) -> Values:
+    """How many documents the lists of a row's query hold together, float64 (n,)."""
+    pairs = ballots.frame.select("query", "doc").unique()
+    count = np.bincount(pairs["query"].to_numpy(), minlength=len(ballots.queries))
+    own: Values = count[ballots.frame["query"].to_numpy()].astype(np.float64)
+    return own
+
+
 def _borda(ballots: Ballots) -> tuple[Values, Values]:
     """1 - (r - 1) / c, c the documents that any list of the query has."""
-    count = ballots.frame.group_by("query_id").agg(pl.col("doc_id").n_unique().alias("c"))
-    c = ballots.frame.join(count, on="query_id", maintain_order="left")["c"].to_numpy().astype(np.float64)
+    c = candidates(ballots)
     return 1 - (ballots.column("rank") - 1) / c, np.zeros(len(c), bool)
 
 

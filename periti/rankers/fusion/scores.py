@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import polars as pl
 
 from periti.errors import ConfigError
-from periti.rankers.fusion.ballots import Ballots, settled
+from periti.rankers.fusion.ballots import Ballots
 from periti.rankers.fusion.ranks import NoOptions
 from periti.rankers.fusion.scaling import check, scaled
 from periti.rankers.fusion.valued import Valued, summed
@@ -55,14 +55,15 @@ class ScoreFusion:
     def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """Every document that an asked expert returned, once; raises InputError without runs."""
         valued = scaled(Ballots.of(runs, plan), self.options.scaling, self.options.missing)
-        return settled(combined(valued).with_columns(score=self.score()), f"{self.rule}({self.options.scaling})")
+        fused = combined(valued).with_columns(score=self.score())
+        return valued.ballots.settled(fused, f"{self.rule}({self.options.scaling})")
 
 
 def combined(valued: Valued) -> pl.DataFrame:
     """One row a document, with what the rules combine.
 
     Returns:
-        query_id, doc_id, best (rank), hits (lists that have it), weights (theirs, summed), own (their Σ w s),
+        query, doc, best (rank), hits (lists that have it), weights (theirs, summed), own (their Σ w s),
         top, bottom and middle (extremes and median of their w s), total (Σ w s with absent values), plain (the
         same, unweighted).
     """
@@ -70,7 +71,7 @@ def combined(valued: Valued) -> pl.DataFrame:
     base, plain = valued.base(), valued.base(weighted=False).rename({"base": "flat"})
     return (
         valued.frame()
-        .group_by("query_id", "doc_id", maintain_order=True)
+        .group_by("query", "doc", maintain_order=True)
         .agg(
             (pl.col("weight") * share).sum().alias("gain"),
             share.sum().alias("more"),
@@ -82,8 +83,8 @@ def combined(valued: Valued) -> pl.DataFrame:
             pl.len().cast(pl.Float64).alias("hits"),
             pl.col("rank").min().alias("best"),
         )
-        .join(base, on="query_id", maintain_order="left")
-        .join(plain, on="query_id", maintain_order="left")
+        .join(base, on="query", maintain_order="left")
+        .join(plain, on="query", maintain_order="left")
         .with_columns(total=pl.col("gain") + pl.col("base"), plain=pl.col("more") + pl.col("flat"))
     )
 
@@ -96,7 +97,7 @@ class CombSum(ScoreFusion):
     def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """Every document that an asked expert returned, once; raises InputError without runs."""
         valued = scaled(Ballots.of(runs, plan), self.options.scaling, self.options.missing)
-        return settled(summed(valued), f"{self.rule}({self.options.scaling})")
+        return valued.ballots.settled(summed(valued), f"{self.rule}({self.options.scaling})")
 
 
 class CombMnz(ScoreFusion):
@@ -211,4 +212,5 @@ class ScoreSum:
 
     def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """Every document that an asked expert returned, once; raises InputError without runs."""
-        return settled(summed(scaled(Ballots.of(runs, plan), "none", "list_min")), "sum")
+        ballots = Ballots.of(runs, plan)
+        return ballots.settled(summed(scaled(ballots, "none", "list_min")), "sum")

@@ -28,18 +28,18 @@ class Valued:
         return self.ballots.frame.with_columns(pl.Series("value", self.value), pl.Series("absent", self.absent))
 
     def base(self, *, weighted: bool = True) -> pl.DataFrame:
-        """query_id, base: what a document gets if no list has it, the sum of the lists' absent values."""
+        """query, base: what a document gets if no list has it, the sum of the lists' absent values."""
         share = pl.col("absent") * pl.col("weight") if weighted else pl.col("absent")
         lists = self.ballots.lists().with_columns(pl.Series("absent", self.absent[self.ballots.starts]))
-        return lists.group_by("query_id", maintain_order=True).agg(share.sum().alias("base"))
+        return lists.group_by("query", maintain_order=True).agg(share.sum().alias("base"))
 
 
 def summed(valued: Valued) -> pl.DataFrame:
-    """query_id, doc_id, score, best: the sum of weight · value over all lists, absent values included."""
+    """query, doc, score, best: the sum of weight · value over all lists, absent values included."""
     gain = (pl.col("weight") * (pl.col("value") - pl.col("absent"))).sum()
-    fused = valued.frame().group_by("query_id", "doc_id", maintain_order=True)
+    fused = valued.frame().group_by("query", "doc", maintain_order=True)
     return (
         fused.agg(gain.alias("gain"), pl.col("rank").min().alias("best"))
-        .join(valued.base(), on="query_id", maintain_order="left")
+        .join(valued.base(), on="query", maintain_order="left")
         .with_columns(score=pl.col("gain") + pl.col("base"))
     )
