@@ -143,6 +143,13 @@ FUSIONS = Registry(
         "calibrated": "periti.rankers.calibration.fused:CalibratedFusion",
     },
 )
-RANKERS = Registry("rankers", {"identity": "periti.rankers.identity:IdentityRanker"})
+RANKERS = Registry(
+    "rankers",
+    {
+        "identity": "periti.rankers.identity:IdentityRanker",
+        "llm-pointwise": "periti.rankers.llm.pointwise:PointwiseRanker",
+        "llm-listwise": "periti.rankers.llm.listwise:ListwiseRanker",
+    },
+)
 
 FAMILIES = (ENCODERS, RETRIEVERS, ROUTERS, POLICIES, FUSIONS, RANKERS)

@@ -16,10 +16,12 @@ import pytest
 from periti.rankers.calibration.calibration import fit
 from periti.rankers.fitted import Source, queries_digest
 from periti.rankers.fusion.settings import FusionSettings
+from periti.rankers.llm.settings import EndpointSettings
 from periti.registry import ENCODERS, FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, Registry
 from periti.retrievers.experts import base_encoder
 from periti.retrievers.fingerprints import fingerprint
 from periti.retrievers.routing.table import UtilityTable
+from tests.endpoint import shared_server
 from tests.tiny import TEXTS, Tiny
 
 Build = Callable[[Tiny, Path], Any]
@@ -101,6 +103,16 @@ def tuned(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
     return kind.open(kind.Options(settings=file))
 
 
+def asking(name: str, **options: Any) -> Build:
+    """A ranker that asks a local server."""
+
+    def build(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
+        kind = RANKERS.load(name)
+        return kind.open(kind.Options(EndpointSettings(shared_server().url, "words"), **options))
+
+    return build
+
+
 BUILDERS: Mapping[str, Mapping[str, Build]] = {
     "encoders": {
         "minilm": lambda tiny, bert: ENCODERS.load("minilm")(),  # noqa: ARG005
@@ -139,7 +151,11 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
         "tuned": tuned,
         "calibrated": calibrated,
     },
-    "rankers": {"identity": plain(RANKERS, "identity")},
+    "rankers": {
+        "identity": plain(RANKERS, "identity"),
+        "llm-pointwise": asking("llm-pointwise"),
+        "llm-listwise": asking("llm-listwise", window=4, stride=2),
+    },
 }
 
 
