@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -50,6 +50,7 @@ class TrainingSet:
         weights: how often each query is drawn, relative to the others, float64 (n,), positive; None: all alike.
         order: easy ones first, float64 (n,); None knows no order.
         ignored: for each query, sorted rows that are neither answer nor negative; empty where there are none at all.
+        read: rows of documents to their texts, for trainings in which documents learn too; None where none are at hand.
     """
 
     name: str
@@ -61,6 +62,7 @@ class TrainingSet:
     weights: NDArray[np.float64] | None = None
     order: NDArray[np.float64] | None = None
     ignored: tuple[Rows, ...] = ()
+    read: Callable[[Rows], list[str]] | None = None
 
     @classmethod
     def of(  # noqa: PLR0913  (what a join of three things needs, and what is known beside)
@@ -147,15 +149,32 @@ class Batch:
 
     Attributes:
         texts: b queries.
-        candidates: float32 (c, d).
+        rows: the candidates' rows in their corpus, int64 (c,).
+        candidates: their frozen vectors, float32 (c, d).
         target: float32 (b, c), each row sums to one over the query's drawn positives.
         masked: bool (b, c), neither answer nor negative: known positives that are not the target, ignored documents.
+        source: where queries and candidates are from.
     """
 
     texts: list[str]
+    rows: Rows
     candidates: Vectors
     target: NDArray[np.float32]
     masked: NDArray[np.bool_]
+    source: TrainingSet
+
+    def passages(self) -> list[str]:
+        """Texts of the candidates.
+
+        Raises:
+            InputError: the source has vectors of its documents only.
+        """
+        if self.source.read is None:
+            raise InputError(
+                f"{self.source.name}: the texts of its documents are not at hand, and documents learn too; "
+                "train on the query's side, or bring a docstore"
+            )
+        return self.source.read(self.rows)
 
 
 def draw(
@@ -176,7 +195,7 @@ def draw(
     source = sets[chosen]
     places = _places(source, options, step, rng)
     positives = [_positives(source, int(place), options, rng) for place in places]
-    wanted = options.corpus_negatives or len(source.documents)
+    wanted = options.negatives or len(source.documents)
     if wanted >= len(source.documents):
         rows = np.arange(len(source.documents))
     else:
@@ -237,7 +256,7 @@ def _laid_out(
         column = np.searchsorted(rows, drawn)
         target[line, column], masked[line, column] = shares, False
     candidates = source.documents if len(rows) == len(source.documents) else source.documents[rows]
-    return Batch([source.texts[place] for place in places], candidates, target, masked)
+    return Batch([source.texts[place] for place in places], rows, candidates, target, masked, source)
 
 
 def _columns(rows: Rows, wanted: Rows) -> NDArray[np.int64]:

@@ -1,20 +1,20 @@
-"""One optimiser step of a query-side expert, and its whole state as arrays.
+"""One optimiser step of an expert, and its whole state as arrays.
 
-InfoNCE over frozen document vectors: -sum_j t_j log softmax_j(q . d_j / tau), known positives that are not the target
-masked (RouterRetriever, AAAI 2025, trains so with in-batch negatives only). Nothing here depends on what happened
-before a step but weights, moments and the step's number, so a training resumes to the same weights.
+InfoNCE: -sum_j t_j log softmax_j(q . d_j / tau), known positives that are not the target masked (RouterRetriever, AAAI
+2025, trains so with in-batch negatives only). What learns is in two modules: `query_side`, where document vectors are
+frozen, and `both_sides`, where documents learn too. Nothing here depends on what happened before a step but weights,
+moments and the step's number, so a training resumes to the same weights.
 """
 
 from __future__ import annotations
 
-import copy
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from periti.encoders.adapters import LINEAR, Adapter
 from periti.encoders.lora import TrainableLora, linears
 from periti.encoders.sentence import SentenceEncoder, Tokens, batches
 from periti.errors import EncoderError
@@ -26,32 +26,45 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 State = dict[str, NDArray[Any]]
+WEIGHTS = "weights/"
 
 
-class Student:
-    """A copy of the base encoder whose queries learn.
+class Student(ABC):
+    """What learns: parameters over a base encoder, and their optimiser.
 
     Args:
-        base: the frozen encoder; it is copied, never changed.
-        options: method, rank, rates.
-        seed: of the weights' start and of dropout.
+        base: the encoder that training begins from; it is never changed.
+        model: the sentence-transformers model that encodes, which the parameters are of or are hung into.
+        parameters: every trainable parameter by name.
+        options: rates, batch, lengths.
+        seed: of dropout.
     """
 
-    def __init__(self, base: SentenceEncoder, options: TrainingOptions, seed: int) -> None:
+    def __init__(
+        self,
+        base: SentenceEncoder,
+        model: Any,
+        parameters: Mapping[str, nn.Parameter],
+        options: TrainingOptions,
+        seed: int,
+    ) -> None:
         import torch
 
-        self._base, self._options, self._seed = base, options, seed
-        self._matrix: nn.Parameter | None = None
-        self._layers: dict[str, TrainableLora] = {}
-        if options.method == "linear":
-            d = base.identity.dimension
-            self._model = base.model
-            self._matrix = torch.nn.Parameter(torch.zeros(d, d))
-            self._known: dict[str, Tensor] = {}
-        else:
-            self._model = copy.deepcopy(base.model).requires_grad_(requires_grad=False)
-            self._layers = self._hang()
-        self._optimiser = torch.optim.AdamW(self._parameters().values(), lr=options.learning_rate, weight_decay=0.0)
+        self._base, self._model, self._options, self._seed = base, model, options, seed
+        self._parameters = dict(parameters)
+        self._optimiser = torch.optim.AdamW(self._parameters.values(), lr=options.rate, weight_decay=0.0)
+
+    @abstractmethod
+    def _scores(self, batch: Batch) -> Tensor:
+        """Cosines of the batch's queries and candidates, float32 (b, c), with gradients."""
+
+    @abstractmethod
+    def _queries(self, texts: Sequence[str]) -> Tensor:
+        """Vectors of queries of length one, float32 (n, d), with gradients."""
+
+    @abstractmethod
+    def _dropping(self, *, on: bool) -> None:
+        """Turn dropout on or off."""
 
     def step(self, batch: Batch, number: int) -> float:
         """Learn from a batch and return its loss.
@@ -63,10 +76,9 @@ class Student:
 
         torch.manual_seed(self._seed * 1_000_003 + number)
         for group in self._optimiser.param_groups:
-            group["lr"] = self._options.learning_rate * _rate(number, self._options)
-        self._model.train(mode=self._options.dropout > 0 and bool(self._layers))
-        vectors = self._vectors(batch.texts)
-        scores = vectors @ torch.from_numpy(batch.candidates).T / self._options.temperature
+            group["lr"] = self._options.rate * _share(number, self._options)
+        self._dropping(on=self._options.dropout > 0)
+        scores = self._scores(batch) / self._options.temperature
         scores = scores.masked_fill(torch.from_numpy(batch.masked), -torch.inf)
         logs = torch.log_softmax(scores, dim=1).masked_fill(torch.from_numpy(batch.masked), 0.0)
         loss = -(torch.from_numpy(batch.target) * logs).sum(dim=1).mean()
@@ -76,7 +88,7 @@ class Student:
             )
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._parameters().values(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self._parameters.values(), 1.0)
         self._optimiser.step()
         return float(loss.detach())
 
@@ -84,16 +96,19 @@ class Student:
         """Vectors of queries as they are now, float32 (n, d)."""
         import torch
 
-        self._model.eval()
+        self._dropping(on=False)
         with torch.no_grad():
-            vectors: Vectors = self._vectors(texts).numpy()
+            vectors: Vectors = self._queries(texts).numpy()
         return vectors
+
+    def weights(self) -> State:
+        """The weights as they are now, by name below `WEIGHTS`."""
+        return {f"{WEIGHTS}{name}": one.detach().numpy().copy() for name, one in self._parameters.items()}
 
     def state(self) -> State:
         """Weights and moments, everything that the next step depends on."""
-        found: State = {}
-        for name, parameter in self._parameters().items():
-            found[f"weights/{name}"] = parameter.detach().numpy().copy()
+        found = self.weights()
+        for name, parameter in self._parameters.items():
             for key, value in self._optimiser.state.get(parameter, {}).items():
                 found[f"{key}/{name}"] = value.detach().numpy().copy()
         return found
@@ -102,9 +117,9 @@ class Student:
         """Take the weights and moments of `state`."""
         import torch
 
-        for name, parameter in self._parameters().items():
+        for name, parameter in self._parameters.items():
             with torch.no_grad():
-                parameter.copy_(torch.from_numpy(state[f"weights/{name}"]))
+                parameter.copy_(torch.from_numpy(state[f"{WEIGHTS}{name}"]))
             moments = {
                 key: torch.from_numpy(np.array(state[f"{key}/{name}"]))
                 for key in ("step", "exp_avg", "exp_avg_sq")
@@ -113,72 +128,16 @@ class Student:
             if moments:
                 self._optimiser.state[parameter] = moments
 
-    def begin(self, start: Adapter) -> None:
-        """Take the weights of an expert that is trained already, to specialise it.
-
-        Raises:
-            EncoderError: it is of another kind, rank, scale or base, or has other layers.
-        """
-        start.require_base(self._base.identity)
-        held, wanted = start.tensors(), self._parameters()
-        scale = 1.0 if self._matrix is not None else self._options.alpha / self._options.rank
-        shapes = {name: tuple(parameter.shape) for name, parameter in wanted.items()}
-        if {name: tensor.shape for name, tensor in held.items()} != shapes or start.scale != scale:
-            raise EncoderError(
-                f"training: expert {start.card.get('name', '?')!r} is {start.kind} of rank {start.rank} and scale "
-                f"{start.scale:g}, and this training has method {self._options.method!r} with other layers, rank or "
-                "scale; start from an expert that was trained with the same method, rank, alpha and targets"
-            )
-        self.load({f"weights/{name}": tensor for name, tensor in held.items()})
-
-    def adapter(self, state: Mapping[str, NDArray[Any]], card: Mapping[str, Any]) -> Adapter:
-        """The expert with the weights of `state`."""
-        base = self._base.identity
-        tensors = {name.removeprefix("weights/"): value for name, value in state.items() if name.startswith("weights/")}
-        about = {"base_name": base.name, **card}
-        return Adapter.of_tensors(
-            tensors,
-            kind=self._options.method,
-            base=base.weights_sha256,
-            scale=1.0 if self._matrix is not None else self._options.alpha / self._options.rank,
-            **about,
-        )
-
-    def tokens(self, texts: Sequence[str]) -> list[Tokens]:
-        """Tokens of queries as training reads them."""
-        prompt = self._base.identity.prompts[0]
+    def tokens(self, texts: Sequence[str], *, side: int = 0) -> list[Tokens]:
+        """Tokens of queries (side 0) or documents (side 1) as training reads them."""
+        prompt = self._base.identity.prompts[side]
         return self._base.tokenise([prompt + text for text in texts], self._options.max_length)
 
-    def _hang(self) -> dict[str, TrainableLora]:
-        import torch
-
-        options, transformer = self._options, self._model[0].auto_model
-        generator = torch.Generator().manual_seed(self._seed)
-        layers = {}
-        for name, linear in linears(transformer, options.targets).items():
-            layers[name] = TrainableLora(linear, options.rank, options.alpha, options.dropout, generator)
-            linear.register_forward_hook(layers[name])
-        return layers
-
-    def _parameters(self) -> dict[str, nn.Parameter]:
-        """Every trainable parameter under the name of its tensor in an adapter's file."""
-        if self._matrix is not None:
-            return {LINEAR: self._matrix}
-        named = {}
-        for name, layer in self._layers.items():
-            named[f"base_model.model.{name}.lora_A.weight"] = layer.down
-            named[f"base_model.model.{name}.lora_B.weight"] = layer.up
-        return named
-
-    def _vectors(self, texts: Sequence[str]) -> Tensor:
+    def _vectors(self, tokens: Sequence[Tokens]) -> Tensor:
         """Vectors of length one, float32 (n, d), with gradients; micro-batches of similar length keep padding small."""
         import torch
         from torch.nn.functional import normalize
 
-        if self._matrix is not None:
-            plain = self._plain(texts)
-            return normalize(plain + plain @ self._matrix.T, dim=1)
-        tokens = self.tokens(texts)
         places: list[int] = []
         parts = []
         for batch in batches(tokens):
@@ -186,19 +145,36 @@ class Student:
             places += [one.place for one in batch]
         return normalize(torch.cat(parts)[torch.argsort(torch.tensor(places))], dim=1)
 
-    def _plain(self, texts: Sequence[str]) -> Tensor:
-        """Base vectors, encoded once."""
-        import torch
-        from torch.nn.functional import normalize
 
-        fresh = [text for text in dict.fromkeys(texts) if text not in self._known]
-        if fresh:
-            for text, vector in zip(fresh, self._base.encode_queries(fresh).vectors, strict=True):
-                self._known[text] = torch.from_numpy(vector.copy())
-        return normalize(torch.stack([self._known[text] for text in texts]), dim=1)
+def hung(model: Any, options: TrainingOptions, seed: int) -> dict[str, TrainableLora]:
+    """Trainable LoRA hooks on the model's target layers, by the layer's name in the transformer."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    layers = {}
+    for name, linear in linears(model[0].auto_model, options.targets).items():
+        layers[name] = TrainableLora(linear, options.rank, options.alpha, options.dropout, generator)
+        linear.register_forward_hook(layers[name])
+    return layers
 
 
-def _rate(step: int, options: TrainingOptions) -> float:
+def named(layers: Mapping[str, TrainableLora]) -> dict[str, nn.Parameter]:
+    """The matrices of LoRA hooks under the names of their tensors in an adapter's file."""
+    found = {}
+    for name, layer in layers.items():
+        found[f"base_model.model.{name}.lora_A.weight"] = layer.down
+        found[f"base_model.model.{name}.lora_B.weight"] = layer.up
+    return found
+
+
+def dropping(model: Any, layers: Mapping[str, TrainableLora], *, on: bool) -> None:
+    """Dropout on the input of LoRA's layers and nowhere else: the model around them is frozen as it answers."""
+    model.eval()
+    for name in layers:
+        model[0].auto_model.get_submodule(name).train(mode=on)
+
+
+def _share(step: int, options: TrainingOptions) -> float:
     """Share of the learning rate: linear up over the warm-up, then linear down to zero after the last step."""
     warm = max(1, round(options.warmup * options.steps))
     if step <= warm:

@@ -1,98 +1,34 @@
-"""Training sets to an expert: steps, early stop on dev, checkpoints that survive a kill, and the card."""
+"""Training sets to an expert: an adapter over the base's own documents, or a whole model that moves them too."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from periti.config import digest
-from periti.encoders.adapters import Adapter, read_adapter, read_arrays, write_adapter, write_arrays
+from periti.encoders.adapters import Adapter, read_adapter, write_adapter
+from periti.encoders.models import ModelExpert, read_model, write_model
 from periti.encoders.sentence import SentenceEncoder
 from periti.errors import EncoderError, InputError
 from periti.indexers.storage import building
 from periti.progress import Progress, Silent
 from periti.protocols import Vectors
-from periti.training.pairs import TrainingSet, draw, mined
-from periti.training.settings import TrainingOptions
-from periti.training.steps import State, Student
+from periti.training.both_sides import BothSides
+from periti.training.course import Checkpoint, Course, card_of, hard_negatives, learn, require_course
+from periti.training.query_side import QuerySide
 
 Encode = Callable[[Sequence[str]], Vectors]
-"""Queries to vectors float32 (n, d) by the expert as it is now."""
+"""Texts to vectors float32 (n, d) by the expert as it is now."""
 Score = Callable[[Encode], float]
-"""How good the expert is on dev: mean nDCG over the real document vectors, say."""
-
-
-@dataclass(frozen=True)
-class Course:
-    """Everything that determines an expert's weights."""
-
-    name: str
-    sets: Sequence[TrainingSet]
-    options: TrainingOptions
-    seed: int
-    card: Mapping[str, Any] = field(default_factory=dict)
-    """What else the card shall say: domain, description, licence, command."""
-    start: Adapter | None = None
-    """The expert whose weights training starts from; None starts from the base, which every new adapter equals."""
-
-    def fingerprint(self, base: SentenceEncoder) -> str:
-        """Digest of the course and its base: a checkpoint of another course is not resumed."""
-        sources = [[one.name, one.digest] for one in self.sets]
-        start = [self.start.digest] if self.start else []
-        return digest([self.name, sources, self.options.facts(), self.seed, base.identity.weights_sha256, *start])
-
-
-@dataclass
-class Standing:
-    """Where a training stands."""
-
-    step: int
-    curve: list[list[float]]
-    """[step, dev score, mean loss since the last one]"""
-    best: State
-    waited: int = 0
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """One file beside the target that holds everything a training needs to go on, replaced as a whole."""
-
-    path: Path
-    course: str
-
-    def save(self, student: Student, at: Standing) -> None:
-        """Keep weights, moments, the best weights so far and the curve."""
-        arrays = {f"now/{k}": v for k, v in student.state().items()} | {f"best/{k}": v for k, v in at.best.items()}
-        facts = {"course": self.course, "step": at.step, "curve": at.curve, "waited": at.waited}
-        fresh = self.path.with_name(f"{self.path.name}.new")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_arrays(fresh, arrays, {"facts": json.dumps(facts)})
-        fresh.replace(self.path)
-
-    def resume(self, student: Student) -> Standing | None:
-        """The standing of a checkpoint of the same course, loaded into the student; None where there is none."""
-        try:
-            arrays, about = read_arrays(self.path)
-            facts = json.loads(about["facts"])
-        except (EncoderError, KeyError, ValueError):
-            return None  # no checkpoint, or a damaged one: train from the start
-        if facts.get("course") != self.course:
-            return None
-        student.load({k.removeprefix("now/"): v for k, v in arrays.items() if k.startswith("now/")})
-        best = {k.removeprefix("best/"): v for k, v in arrays.items() if k.startswith("best/")}
-        return Standing(facts["step"], facts["curve"], best, facts["waited"])
+"""How good a query-side expert is on dev: mean nDCG over the real document vectors, say."""
+BothScore = Callable[[Encode, Encode], float]
+"""How good an expert is on dev whose documents move too, given how it encodes queries and documents."""
 
 
 def train(
     base: SentenceEncoder, course: Course, score: Score, folder: Path, *, progress: Progress | None = None
 ) -> Adapter:
-    """The expert of a course, written to `folder`; one that is there already is read and returned.
+    """The query-side expert of a course, written to `folder`; one that is there already is read and returned.
 
     Killed at any moment, the same call goes on from its last checkpoint to the same weights.
 
@@ -105,23 +41,26 @@ def train(
 
     Raises:
         InputError: there is nothing to learn from, or the folder holds the expert of another course.
-        EncoderError: the loss is not finite.
+        EncoderError: the loss is not finite, or the course starts from an expert of another kind.
     """
-    if not course.sets:
-        raise InputError(f"expert {course.name!r} has no training queries; give it a source")
+    course.require()
+    if course.options.both_sides:
+        raise InputError(f"expert {course.name!r} learns on both sides; it becomes a model, not an adapter")
     fingerprint = course.fingerprint(base)
     if folder.exists():
-        return _finished(folder, fingerprint)
-    student = Student(base, course.options, course.seed)
+        adapter = read_adapter(folder)
+        require_course(adapter.card, fingerprint, folder)
+        return adapter
+    student = QuerySide(base, course.options, course.seed)
+    if isinstance(course.start, ModelExpert):
+        raise EncoderError(_other_sides(course, course.start))
     if course.start:
         student.begin(course.start)
-    checkpoint = Checkpoint(folder.with_name(f".{folder.name}.checkpoint.safetensors"), fingerprint)
-    at = checkpoint.resume(student)
-    if at is None:
-        at = Standing(0, [[0, score(student.encode), 0.0]], student.state())
+    checkpoint = Checkpoint.beside(folder, fingerprint)
     began = time.monotonic()
-    _run(student, course, score, at, checkpoint, progress=progress or Silent())
-    card = {**_card(course, at, student), "course": fingerprint, "seconds": round(time.monotonic() - began, 1)}
+    hard = hard_negatives(base, course)
+    at = learn(student, course, hard, lambda: score(student.encode), checkpoint, progress=progress or Silent())
+    card = {**card_of(course, at, student), "course": fingerprint, "seconds": round(time.monotonic() - began, 1)}
     adapter = student.adapter(at.best, card)
     with building(folder) as scratch:
         write_adapter(adapter, scratch)
@@ -129,58 +68,70 @@ def train(
     return adapter
 
 
-def _run(  # noqa: PLR0913  (the five parts of a training; a class of them would be used once)
-    student: Student, course: Course, score: Score, at: Standing, checkpoint: Checkpoint, *, progress: Progress
-) -> None:
-    """Steps until the last or until dev stops improving."""
-    options = course.options
-    hard = [mined(one, _base_vectors(student, one, options), options) for one in course.sets]
-    progress.start(f"training {course.name}", options.steps)
-    progress.advance(at.step)
-    losses: list[float] = []
-    while at.step < options.steps and (options.keep == "last" or at.waited < options.patience):
-        at.step += 1
-        losses.append(student.step(draw(course.sets, hard, options, course.seed, at.step), at.step))
-        progress.advance(1)
-        if at.step % options.evaluate_every == 0 or at.step == options.steps:
-            value = score(student.encode)
-            better = value > max(entry[1] for entry in at.curve)
-            at.curve.append([at.step, value, float(np.mean(losses))])
-            at.waited, losses = (0 if better else at.waited + 1), []
-            if better or options.keep == "last":
-                at.best = student.state()
-            checkpoint.save(student, at)
-    progress.finish()
+def train_model(
+    base: SentenceEncoder, course: Course, score: BothScore, folder: Path, *, progress: Progress | None = None
+) -> ModelExpert:
+    """The expert of a course whose documents learn too, written to `folder` as a model of sentence-transformers.
 
+    As `train`, with the same promises; hard negatives are mined by the base over its own vectors of the documents. A
+    course may start from another model: LoRA is then trained over the merged weights of that one.
 
-def _base_vectors(student: Student, source: TrainingSet, options: TrainingOptions) -> Vectors:
-    """Vectors of the training queries before training, for mining; none where nothing is mined."""
-    return student.encode(source.texts) if options.hard_negatives else np.empty((0, 0), np.float32)
+    Args:
+        base: the encoder that the panel shares.
+        course: sources that can read their documents, settings, seed.
+        score: how good the expert is on dev, documents encoded anew.
+        folder: where the model shall be; a checkpoint lies beside it until it is whole.
+        progress: told of every step.
 
-
-def _card(course: Course, at: Standing, student: Student) -> dict[str, Any]:
-    best = at.curve[-1] if course.options.keep == "last" else max(at.curve, key=lambda entry: entry[1])
-    cut = sum(1 for one in course.sets for token in student.tokens(one.texts) if token.cut)
-    return {
-        "name": course.name,
-        **course.card,
-        "sources": [{"name": s.name, "queries": len(s), "without_positives": s.left_out} for s in course.sets],
-        "options": asdict(course.options),
-        "seed": course.seed,
-        **({"start": course.start.card.get("name", ""), "start_digest": course.start.digest} if course.start else {}),
-        "steps": at.step,
-        "best_step": int(best[0]),
-        "dev": best[1],
-        "dev_of_base": at.curve[0][1],
-        "dev_curve": at.curve,
-        "truncated_training_queries": cut,
+    Raises:
+        InputError, EncoderError: as `train`; also where a source has no texts of its documents.
+    """
+    course.require()
+    if not course.options.both_sides:
+        raise InputError(f"expert {course.name!r} learns on the query's side; it becomes an adapter, not a model")
+    fingerprint = course.fingerprint(base)
+    if folder.exists():
+        found = read_model(folder)
+        require_course(found.card, fingerprint, folder)
+        return found
+    if isinstance(course.start, Adapter):
+        raise EncoderError(_other_sides(course, course.start))
+    student = BothSides(course.start.encoder() if course.start else base, course.options, course.seed)
+    checkpoint = Checkpoint.beside(folder, fingerprint)
+    began = time.monotonic()
+    hard = hard_negatives(base, course)
+    at = learn(
+        student,
+        course,
+        hard,
+        lambda: score(student.encode, student.encode_documents),
+        checkpoint,
+        progress=progress or Silent(),
+    )
+    identity = base.identity
+    card = {
+        **card_of(course, at, student),
+        "trained": "all weights" if course.options.method == "full" else f"LoRA of rank {course.options.rank}, merged",
+        "base": identity.weights_sha256,
+        "base_name": identity.name,
+        "prompts": list(identity.prompts),
+        "max_length": identity.max_length,
+        "course": fingerprint,
+        "seconds": round(time.monotonic() - began, 1),
     }
+    with building(folder) as scratch:
+        write_model(student.model(at.best), card, scratch)
+    checkpoint.path.unlink(missing_ok=True)
+    return read_model(folder)
 
 
-def _finished(folder: Path, fingerprint: str) -> Adapter:
-    adapter = read_adapter(folder)
-    if adapter.card.get("course") != fingerprint:
-        raise InputError(
-            f"{folder} holds an expert trained from other data, settings or seed; remove it or choose another place"
-        )
-    return adapter
+def _other_sides(course: Course, start: Adapter | ModelExpert) -> str:
+    kinds = ["learns on the query's side", "learns on both sides"]
+    own, other = kinds if isinstance(start, ModelExpert) else reversed(kinds)
+    return (
+        f"expert {course.name!r} {own}, and {start.card.get('name', '?')!r}, which it starts from, {other}; start from "
+        "an expert of the same sides, or from the base"
+    )
+
+
+__all__ = ["BothScore", "Course", "Encode", "Score", "train", "train_model"]

@@ -239,7 +239,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_weights(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"method": "prefix"}, "no method 'prefix'; known: lora, linear"),
+        ({"method": "prefix"}, "no method 'prefix'; known: lora, linear, full"),
         ({"positives": "none"}, "no positives 'none'"),
         ({"batch": 0}, "batch is 0; it must be at least 1"),
         ({"learning_rate": float("nan")}, "learning_rate is nan; it must be positive"),
