@@ -117,7 +117,7 @@ def test_the_order_of_lines_changes_nothing(tmp_path: Path) -> None:
 def test_another_text_is_another_index(tmp_path: Path) -> None:
     folders = []
     for text in ("me", "you"):
-        path = written(tmp_path, [{"query": "who?", "document": text}])
+        path = written(tmp_path, [{"query": "who?", "document": text, "doc_id": "d"}])
         folders.append(open_source("mine", CollectionConfig(queries="pairs", file=path)).folder)
 
     assert folders[0] != folders[1]

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from periti.cli.main import main
+from periti.datasets import load_dataset
 from periti.panels.config import read_panel_config
 from periti.panels.material import FIT, TEST
 from periti.panels.panel import open_panel
@@ -80,6 +81,24 @@ def test_a_selected_pool_brings_weights_and_order_into_training(tmp_path: Path) 
     assert source.order is not None
     told = {row["query"]: (row["weight"], row["order"]) for row in pool}
     assert dict(zip(source.texts, zip(source.weights, source.order, strict=True), strict=True)) == told
+
+
+def test_a_question_of_a_test_of_the_panel_is_counted_and_not_learnt(
+    panel: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    smuggled = {"query": f" {load_dataset('demo').queries('test').texts[0].upper()} ", "document": "An answer."}
+    with panel.with_name("pairs.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(smuggled) + "\n")
+    with panel.open("a", encoding="utf-8") as file:
+        file.write('[collections.demo]\ndataset = "demo"\ntest = "test"\n')
+
+    (card,) = trained(panel, capsys)
+
+    assert card["pairs"]["questions"]["asked in tests"] == 1
+    slices = open_panel(read_panel_config(panel), Silent(), ["questions"]).materials["questions"].slices
+    texts = [text for part in slices.values() for text in part.queries.texts]
+    assert len(texts) == 16
+    assert smuggled["query"] not in texts
 
 
 def test_heads_without_a_test_and_pairs_with_one_stand_in_one_panel(
