@@ -147,6 +147,7 @@ RANKERS = Registry(
     "rankers",
     {
         "identity": "periti.rankers.identity:IdentityRanker",
+        "cross-encoder": "periti.rankers.cross_encoder:CrossEncoderRanker",
         "llm-pointwise": "periti.rankers.llm.pointwise:PointwiseRanker",
         "llm-listwise": "periti.rankers.llm.listwise:ListwiseRanker",
     },

@@ -61,6 +61,7 @@ HOMES = {
     "ir_datasets": {"periti.datasets.irds"},
     "torch": {
         "periti.encoders.sentence",
+        "periti.encoders.cross",
         "periti.encoders.lora",
         "periti.encoders.panel",
         "periti.training.both_sides",

@@ -165,3 +165,13 @@ def save_bert(folder: Path, *, max_length: int = 32, spoil: bool = False, spread
     modules = [Transformer(str(bert), max_seq_length=max_length), Pooling(16, "mean"), Normalize()]
     SentenceTransformer(modules=modules, device="cpu").save(str(folder / "model"))
     return folder / "model"
+
+
+def save_cross(bert: Path) -> Path:
+    """A cross-encoder over the model of `save_bert`, its head drawn at random; made once."""
+    from periti.encoders.cross import save_cross_encoder, untrained_cross_encoder
+
+    folder = bert.parent / "cross"
+    if not folder.exists():
+        save_cross_encoder(untrained_cross_encoder(bert, 1, query_budget=16), folder)
+    return folder

@@ -22,7 +22,7 @@ from periti.retrievers.experts import base_encoder
 from periti.retrievers.fingerprints import fingerprint
 from periti.retrievers.routing.table import UtilityTable
 from tests.endpoint import shared_server
-from tests.tiny import TEXTS, Tiny
+from tests.tiny import TEXTS, Tiny, save_cross
 
 Build = Callable[[Tiny, Path], Any]
 """From the tiny collection and the folder of the tiny model to a component."""
@@ -103,6 +103,11 @@ def tuned(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
     return kind.open(kind.Options(settings=file))
 
 
+def crossed(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
+    kind = RANKERS.load("cross-encoder")
+    return kind.open(kind.Options(model=str(save_cross(bert)), depth=5, query_budget=16))
+
+
 def asking(name: str, **options: Any) -> Build:
     """A ranker that asks a local server."""
 
@@ -152,6 +157,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
         "calibrated": calibrated,
     },
     "rankers": {
+        "cross-encoder": crossed,
         "identity": plain(RANKERS, "identity"),
         "llm-pointwise": asking("llm-pointwise"),
         "llm-listwise": asking("llm-listwise", window=4, stride=2),

@@ -1,0 +1,255 @@
+"""A cross-encoder: query and document in one sequence, one logit a pair; beside `sentence`, the home of transformers.
+
+Texts are tokenised once each, however many pairs they are in, and joined by the tokenizer's own template. Truncation
+takes from the document; a query is cut only to its budget, and both are counted. Batches hold pairs of similar length
+within one token budget, so that little is padding.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from periti.encoders.sentence import Tokens, batches
+from periti.errors import EncoderError
+
+
+@dataclass(frozen=True)
+class PairTokens(Tokens):
+    """Token ids of one pair; `cut` counts the document's tokens that were left out.
+
+    Attributes:
+        second: index of the first token of the second segment.
+        query_cut: tokens of the query that were left out.
+    """
+
+    second: int
+    query_cut: int
+
+
+@dataclass(frozen=True)
+class Template:
+    """The special tokens that a tokenizer puts around a pair: prefix query middle document suffix."""
+
+    prefix: tuple[int, ...]
+    middle: tuple[int, ...]
+    suffix: tuple[int, ...]
+
+    @property
+    def length(self) -> int:
+        """How many special tokens a pair has."""
+        return len(self.prefix) + len(self.middle) + len(self.suffix)
+
+
+class CrossEncoder:
+    """A sequence classifier with one label, or two of which one is told to mean "relevant".
+
+    Args:
+        model: the loaded transformers model.
+        tokenizer: its tokenizer.
+        name: what reports call it.
+        max_length: tokens of a pair, special ones included.
+        query_budget: tokens a query may have; the document gets the rest.
+        relevant_label: with two labels, the one that means relevant; the score is its logit less the other's.
+
+    Raises:
+        EncoderError: the budget leaves no room for a document, or the labels are not one, or two with one named.
+    """
+
+    def __init__(  # noqa: PLR0913  (what a cross-encoder's scores depend on)
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        name: str,
+        max_length: int,
+        query_budget: int,
+        relevant_label: int | None = None,
+    ) -> None:
+        self.model, self.name = model.eval(), name
+        self.max_length, self.query_budget, self._relevant = max_length, query_budget, relevant_label
+        self.tokenizer = tokenizer
+        self._lock = threading.Lock()
+        self._template = template_of(tokenizer, name)
+        self._typed = "token_type_ids" in tokenizer.model_input_names
+        if query_budget < 1 or max_length - self._template.length - query_budget < 1:
+            raise EncoderError(
+                f"cross-encoder {name!r}: max_length {max_length} less a query budget of {query_budget} tokens leaves "
+                "no room for a document; raise max_length or lower query_budget"
+            )
+        labels = int(model.config.num_labels)
+        if labels != 1 and not (labels == 2 and relevant_label in (0, 1)):
+            raise EncoderError(
+                f"cross-encoder {name!r} has {labels} labels and a ranker needs one score; take a model with one label"
+                + (", or say which of the two means relevant (relevant_label = 0 or 1)" if labels == 2 else "")
+            )
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What its scores depend on."""
+        return {
+            "model": self.name,
+            "weights_sha256": weights_digest(self.model),
+            "max_length": self.max_length,
+            "query_budget": self.query_budget,
+            "truncation": "document first",
+            "dtype": str(self.model.dtype).removeprefix("torch."),
+        }
+
+    def tokenise(self, queries: Sequence[str], documents: Sequence[str]) -> list[PairTokens]:
+        """Token ids of the pairs (queries[i], documents[i]), each text tokenised once."""
+        known = self._ids([*queries, *documents])
+        return [
+            self._pair(place, known[query], known[document])
+            for place, (query, document) in enumerate(zip(queries, documents, strict=True))
+        ]
+
+    def logits(self, tokens: Sequence[PairTokens]) -> NDArray[np.float64]:
+        """Logits of tokenised pairs, float64 (n,), in the order of their places 0..n-1."""
+        import torch
+
+        found = np.empty(len(tokens))
+        with torch.inference_mode():
+            for batch in batches(tokens):
+                pairs = cast("list[PairTokens]", batch)
+                found[[pair.place for pair in pairs]] = self.forward(pairs).to("cpu", torch.float64).numpy()
+        return found
+
+    def forward(self, batch: Sequence[PairTokens]) -> Any:
+        """Scores of one padded batch, a tensor (b,), with gradients if those are on."""
+        raw = self.model(**self.features(batch)).logits
+        return raw[:, 0] if self._relevant is None else raw[:, self._relevant] - raw[:, 1 - self._relevant]
+
+    def features(self, batch: Sequence[PairTokens]) -> dict[str, Any]:
+        """A padded batch on the model's device."""
+        import torch
+
+        width = max(len(pair.ids) for pair in batch)
+        ids = np.full((len(batch), width), self.tokenizer.pad_token_id, np.int64)
+        mask, types = np.zeros_like(ids), np.zeros_like(ids)
+        for row, pair in enumerate(batch):
+            ids[row, : len(pair.ids)], mask[row, : len(pair.ids)] = pair.ids, 1
+            types[row, pair.second : len(pair.ids)] = 1
+        arrays = {"input_ids": ids, "attention_mask": mask} | ({"token_type_ids": types} if self._typed else {})
+        return {key: torch.from_numpy(array).to(self.model.device) for key, array in arrays.items()}
+
+    def _ids(self, texts: Sequence[str]) -> dict[str, list[int]]:
+        distinct = list(dict.fromkeys(texts))
+        with self._lock:  # the tokenizer keeps state between calls
+            found = self.tokenizer(distinct, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
+        return dict(zip(distinct, found, strict=True))
+
+    def _pair(self, place: int, query: list[int], document: list[int]) -> PairTokens:
+        one = self._template
+        first = query[: self.query_budget]
+        room = self.max_length - one.length - len(first)
+        head = [*one.prefix, *first, *one.middle]
+        return PairTokens(
+            place=place,
+            ids=[*head, *document[:room], *one.suffix],
+            cut=max(0, len(document) - room),
+            second=len(head),
+            query_cut=len(query) - len(first),
+        )
+
+
+def template_of(tokenizer: Any, name: str) -> Template:
+    """The special tokens around a pair, read off a sample.
+
+    Raises:
+        EncoderError: the tokenizer does not join two texts by special tokens alone.
+    """
+    first, second = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("law", "science"))
+    whole = tokenizer("law", "science")["input_ids"]
+    for start in range(len(whole) - len(first) + 1):
+        for then in range(start + len(first), len(whole) - len(second) + 1):
+            if whole[start : start + len(first)] == first and whole[then : then + len(second)] == second:
+                middle, suffix = whole[start + len(first) : then], whole[then + len(second) :]
+                return Template(tuple(whole[:start]), tuple(middle), tuple(suffix))
+    raise EncoderError(f"cross-encoder {name!r}: its tokenizer does not join two texts by special tokens; take another")
+
+
+def load_cross_encoder(
+    model: str | Path, *, max_length: int | None = None, query_budget: int = 64, relevant_label: int | None = None
+) -> CrossEncoder:
+    """A cross-encoder with safetensors weights: a folder, or a name on the model hub; no code of a model is run.
+
+    Args:
+        model: folder or hub name, as sentence-transformers' CrossEncoder takes it.
+        max_length: tokens of a pair; the model's own maximum by default.
+        query_budget: tokens of a query that are read at most.
+        relevant_label: see `CrossEncoder`.
+
+    Raises:
+        EncoderError: it can not be loaded, or is no ranker.
+    """
+    return _opened(str(model), 0, max_length, query_budget, relevant_label)
+
+
+def untrained_cross_encoder(
+    model: str | Path, seed: int, *, max_length: int | None = None, query_budget: int = 64
+) -> CrossEncoder:
+    """The encoder in a folder under a head of one label whose weights are drawn by `seed`: where training starts.
+
+    Raises:
+        EncoderError: it can not be loaded.
+    """
+    return _opened(str(model), seed, max_length, query_budget, None, labels=1)
+
+
+def _opened(  # noqa: PLR0913  (the two loaders' arguments)
+    path: str, seed: int, max_length: int | None, query_budget: int, relevant_label: int | None, *, labels: int = 0
+) -> CrossEncoder:
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # says nothing to a reader
+    quiet = transformers_logging.get_verbosity()
+    extra = {"num_labels": labels} if labels else {}
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if labels:
+                transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it warns of a head without weights, which is meant
+            tokenizer = AutoTokenizer.from_pretrained(path)
+            loaded = AutoModelForSequenceClassification.from_pretrained(
+                path, use_safetensors=True, trust_remote_code=False, **extra
+            )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise EncoderError(f"the cross-encoder {path!r} can not be loaded: {reason}") from error
+    finally:
+        transformers_logging.set_verbosity(quiet)
+    own = min(tokenizer.model_max_length, int(getattr(loaded.config, "max_position_embeddings", 1 << 30)))
+    return CrossEncoder(
+        loaded,
+        tokenizer,
+        name=Path(path).name if Path(path).is_dir() else path,
+        max_length=min(max_length or own, own),
+        query_budget=query_budget,
+        relevant_label=relevant_label,
+    )
+
+
+def save_cross_encoder(model: CrossEncoder, folder: Path) -> None:
+    """Write weights (safetensors), configuration and tokenizer as transformers and sentence-transformers read them."""
+    model.model.save_pretrained(folder, safe_serialization=True)
+    model.tokenizer.save_pretrained(folder)
+
+
+def weights_digest(model: Any) -> str:
+    """SHA-256 over names, shapes and bytes of all parameters: the revision of a model, whichever file it came from."""
+    import hashlib
+
+    seen = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        seen.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        seen.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return seen.hexdigest()

@@ -1,0 +1,72 @@
+"""The cross-encoder as a ranker: every candidate read together with the query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+from periti.encoders.cross import CrossEncoder, load_cross_encoder
+from periti.errors import ConfigError
+from periti.rankers.reranking import PairRanker, Scored
+from periti.types import Document
+
+
+class CrossEncoderScorer:
+    """Logits of a cross-encoder, with counts of pairs and queries that were cut."""
+
+    def __init__(self, model: CrossEncoder) -> None:
+        self._model = model
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        """The model's."""
+        return self._model.identity
+
+    def score(self, queries: Sequence[str], documents: Sequence[Document]) -> Scored:
+        """Logits of the pairs (queries[i], documents[i])."""
+        tokens = self._model.tokenise(queries, [document.default_text() for document in documents])
+        counts = {
+            "truncated_pairs": sum(1 for pair in tokens if pair.cut),
+            "truncated_queries": len({query for query, pair in zip(queries, tokens, strict=True) if pair.query_cut}),
+        }
+        return Scored(self._model.logits(tokens), {name: count for name, count in counts.items() if count})
+
+
+class CrossEncoderRanker(PairRanker):
+    """Reranks by a cross-encoder."""
+
+    @dataclass(frozen=True)
+    class Options:
+        """Settings.
+
+        Attributes:
+            model: folder of the model (`periti train ranker` writes one) or its name on the model hub.
+            depth: documents of a query that are read.
+            max_length: tokens of a pair; 0 takes the model's own maximum.
+            query_budget: tokens of the query; what is longer is cut there, and counted.
+            relevant_label: with a model of two labels, the one that means relevant; -1 if it has one label.
+        """
+
+        model: str
+        depth: int = 100
+        max_length: int = 0
+        query_budget: int = 64
+        relevant_label: int = -1
+
+        def __post_init__(self) -> None:
+            for name, least in (("depth", 1), ("max_length", 0), ("query_budget", 1)):
+                if getattr(self, name) < least:
+                    raise ConfigError(f"ranker: {name} is {getattr(self, name)}; it must be at least {least}")
+
+    @classmethod
+    def open(cls, options: Options) -> Self:
+        """The ranker; raises EncoderError if the model can not be loaded or is no ranker."""
+        model = load_cross_encoder(
+            options.model,
+            max_length=options.max_length or None,
+            query_budget=options.query_budget,
+            relevant_label=None if options.relevant_label < 0 else options.relevant_label,
+        )
+        return cls(CrossEncoderScorer(model), options.depth)
