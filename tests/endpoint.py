@@ -29,7 +29,7 @@ class Fault:
     Attributes:
         status: instead of 200.
         headers: added to the answer.
-        body: sent instead of the answer.
+        body: sent instead of the answer; another status than 200 has none by itself.
         text: what the model says instead.
         change: applied to the answer's document before it is sent.
         hang: nothing is sent until the server closes.
@@ -159,7 +159,9 @@ class _Handler(BaseHTTPRequestHandler):
         answer: Any = answered(seen, fault.text)
         if fault.change:
             answer = fault.change(answer) or answer
-        data = json.dumps(answer).encode() if fault.body is None else fault.body
+        data = fault.body or b""
+        if fault.body is None and fault.status == 200:
+            data = json.dumps(answer).encode()
         self.send_response(fault.status)
         for name, value in fault.headers.items():
             self.send_header(name, value)
