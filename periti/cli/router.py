@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from periti.cli.panel_files import add_panel_arguments, read_panel
+from periti.cli.router_diagnosis import add_diagnoses
 from periti.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def add_parser(commands: Any) -> None:
     why.add_argument("query", help="the question")
     why.add_argument("--router", help="another router than the configuration's")
     why.set_defaults(run=explain)
+    add_diagnoses(kinds)
 
 
 def _kind(kinds: Any, name: str, told: str, epilog: str) -> argparse.ArgumentParser:
