@@ -1,7 +1,8 @@
 """Which kind of adapter, which learning rate, which positives? Trials chosen on dev, told with test beside it.
 
 Trains one expert of benchmarks/panel.toml in several ways (one seed) and writes benchmarks/results/adapters.json and
-docs/results/adapters.md. A trial takes half a minute (linear) to some minutes (LoRA) on two cores.
+docs/results/adapters.md. A trial takes half a minute (linear) to some minutes (LoRA) on two cores; where documents
+learn too, half an hour, most of it for encoding documents of dev again and again and the collection at the end.
 
 Usage: python -m benchmarks.adapters --indexes DIR --home DIR [--only EXPERT ...]
 """
@@ -23,12 +24,25 @@ PANEL = ROOT / "benchmarks" / "panel.toml"
 PAGE = ROOT / "docs" / "results" / "adapters.md"
 LINEAR = {"method": "linear", "steps": 300, "patience": 4}
 LORA = {"method": "lora", "rank": 8, "steps": 200, "evaluate_every": 50, "max_length": 64, "learning_rate": 5e-4}
+BOTH = {
+    "method": "lora",
+    "sides": "both",
+    "rank": 8,
+    "steps": 100,
+    "evaluate_every": 50,
+    "batch": 16,
+    "corpus_negatives": 16,
+    "max_length": 64,
+    "learning_rate": 3e-4,
+    "dev_depth": 10,
+}
 TRIALS: dict[str, list[dict[str, Any]]] = {
     "scifact": [
         {**LINEAR, "learning_rate": 3e-3},
         {**LINEAR, "learning_rate": 1e-3},
         {**LINEAR, "learning_rate": 1e-3, "corpus_negatives": 2048},
         LORA,
+        BOTH,
     ],
     "nfcorpus": [
         {**LINEAR, "learning_rate": 1e-3},
@@ -45,7 +59,7 @@ TRIALS: dict[str, list[dict[str, Any]]] = {
 
 def tried(panel: Any, expert: str, training: dict[str, Any], home: Path) -> dict[str, Any]:
     """One training and its means on dev and test."""
-    from periti.panels.courses import train_expert
+    from periti.panels.courses import expert_folder, train_expert
     from periti.panels.material import TEST
     from periti.panels.vectors import mean_of
     from periti.progress import Terminal
@@ -55,19 +69,17 @@ def tried(panel: Any, expert: str, training: dict[str, Any], home: Path) -> dict
     config = replace(panel.config, experts={**panel.config.experts, expert: entry}, home=home / "trials" / key)
     trial = replace(panel, config=config)
     began = time.perf_counter()
-    adapter = train_expert(trial, expert, 1, progress=Terminal())
+    found = train_expert(trial, expert, 1, progress=Terminal())
     seconds = time.perf_counter() - began
     test = {}
     for source in panel.config.experts[expert].sources:
         material = panel.materials[source]
         if TEST in material.slices:
             part = material.slices[TEST]
-            pair = [
-                mean_of(material, part, panel.vectors.of(part.queries.texts, a), config.measure)
-                for a in (None, adapter)
-            ]
-            test[source] = {"base": round(pair[0], 4), "expert": round(pair[1], 4)}
-    card = adapter.card
+            plain = mean_of(material, part, panel.vectors.of(part.queries.texts, None), config.measure)
+            own, vectors = asked(panel, found, material, part.queries.texts, expert_folder(config, expert, 1))
+            test[source] = {"base": round(plain, 4), "expert": round(mean_of(own, part, vectors, config.measure), 4)}
+    card = found.card
     return {
         "expert": expert,
         "training": training,
@@ -77,6 +89,25 @@ def tried(panel: Any, expert: str, training: dict[str, Any], home: Path) -> dict
         "test": test,
         "seconds": round(seconds, 1),
     }
+
+
+def asked(panel: Any, expert: Any, material: Any, texts: list[str], folder: Path) -> tuple[Any, Any]:
+    """A collection as the expert sees it, and its vectors of queries: one that moves documents has its own index."""
+    from periti.encoders.models import ModelExpert
+    from periti.indexers.build import BuildConfig, build_collection
+    from periti.indexers.dense import DenseIndex
+    from periti.indexers.encoding import EncoderSource
+    from periti.progress import Terminal
+
+    if not isinstance(expert, ModelExpert):
+        return material, panel.vectors.of(texts, expert)
+    place = folder.parent / f"{folder.name}-index-{material.name}"
+    if not place.is_dir():
+        source = EncoderSource("sentence-transformers", {"model": str(folder)})
+        recipe = BuildConfig(name=place.name, lexical=None, encoder=source)
+        build_collection(material.docstore, place, recipe, progress=Terminal())
+    index = DenseIndex(place / "dense", material.docstore.ids, material.docstore.corpus_digest)
+    return replace(material, index=index), expert.encoder().encode_queries(texts).vectors
 
 
 def page(rows: list[dict[str, Any]]) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from periti.errors import ConfigError, IndexMissing, InputError
+
+if TYPE_CHECKING:
+    from periti.types import Document
 
 EPILOG = """examples:
   periti index build --dataset scifact --out indexes/scifact
@@ -16,6 +20,7 @@ EPILOG = """examples:
   periti index build --dataset lecard-facts --out indexes/lecard --no-dense
   periti index build --corpus beir/folder --out x --encoder sentence-transformers --model models/my-encoder
   periti index build --dataset scifact --out indexes/panel --panel
+  periti index build --like indexes/scifact --out indexes/mine --encoder sentence-transformers --model my/expert
   periti index inspect indexes/scifact
   periti index verify indexes/scifact"""
 
@@ -49,6 +54,7 @@ def _add_build(actions: Any) -> None:
     )
     source = action.add_mutually_exclusive_group(required=True)
     source.add_argument("--dataset", help="a dataset's name (`periti datasets list`), or irds:ID")
+    source.add_argument("--like", type=Path, help="a collection that is built: the same documents, indexed otherwise")
     source.add_argument("--corpus", help="a BEIR folder, or a JSONL, CSV or Parquet file of documents")
     action.add_argument("--out", type=Path, required=True, help="the directory to make")
     action.add_argument("--force", action="store_true", help="replace a collection that is already there")
@@ -72,10 +78,15 @@ def build(arguments: argparse.Namespace) -> int:
     """Build a collection and say what came of it."""
     from periti.datasets.references import open_documents
     from periti.indexers.build import build_collection
+    from periti.indexers.docstore import Docstore
     from periti.progress import Terminal
 
     config = _build_config(arguments)
-    documents = open_documents(arguments.dataset or arguments.corpus)
+    documents: Iterable[Document]
+    if arguments.like:
+        documents = Docstore.open(arguments.like / "docstore")
+    else:
+        documents = open_documents(arguments.dataset or arguments.corpus)
     manifests = build_collection(documents, arguments.out, config, replace=arguments.force, progress=Terminal())
     if arguments.json:
         print(json.dumps({part: asdict(manifest) for part, manifest in manifests.items()}, indent=1))
@@ -99,6 +110,8 @@ def _build_config(arguments: argparse.Namespace) -> Any:
         facts = load_dataset(arguments.dataset.split(":")[0] if not _is_irds(arguments) else arguments.dataset).facts
         name, description = arguments.name or arguments.dataset, facts.title
         language = arguments.language or facts.language
+    if arguments.like:
+        language = arguments.language or _language(arguments.like)
     return BuildConfig(
         name=name,
         description=description,
@@ -113,8 +126,25 @@ def _build_config(arguments: argparse.Namespace) -> Any:
         ),
         encoder=EncoderSource(arguments.encoder, _encoder_options(arguments)),
         panel=_panel(arguments),
-        source={"dataset": arguments.dataset} if arguments.dataset else {"corpus": Path(arguments.corpus).name},
+        source=_source(arguments),
     )
+
+
+def _language(like: Path) -> str:
+    """The analyser of a collection's lexical index; English where it has none."""
+    from periti.indexers.manifest import any_manifest
+
+    folder = like / "lexical"
+    return str(any_manifest(folder).config["analyser"]) if folder.is_dir() else "en"
+
+
+def _source(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the manifest says the documents are."""
+    if arguments.like:
+        from periti.indexers.manifest import any_manifest
+
+        return dict(any_manifest(arguments.like / "docstore").config)
+    return {"dataset": arguments.dataset} if arguments.dataset else {"corpus": Path(arguments.corpus).name}
 
 
 def _panel(arguments: argparse.Namespace) -> Any:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from periti.errors import ConfigError, InputError
@@ -56,7 +56,12 @@ class Material:
             raise InputError(f"collection {self.name!r}: no query falls into the slice to fit; give it a larger share")
         part = self.slices[FIT]
         name = f"{self.name}:{FIT}"
-        return TrainingSet.of(name, part.queries, part.qrels, self.rows, self.vectors, hints=self.hints)
+        found = TrainingSet.of(name, part.queries, part.qrels, self.rows, self.vectors, hints=self.hints)
+        return replace(found, read=lambda rows: self.texts([self.rows[row] for row in rows]))
+
+    def texts(self, doc_ids: Sequence[str]) -> list[str]:
+        """What encoders read of these documents."""
+        return [document.default_text() for document in self.docstore.get(doc_ids)]
 
 
 def open_material(
