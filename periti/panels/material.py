@@ -71,7 +71,7 @@ def open_material(
 
     Args:
         name: the collection.
-        collections: all of the panel's: pairs that are asked in a test of any of them are not learnt from.
+        collections: all of the panel's: queries that are asked in a test of any of them are not learnt from.
         indexes: the folder of indexes.
         progress: told of building.
 
@@ -113,8 +113,10 @@ def _divided(
     asked = source.asked(docstore) if config.learns else None
     slices = divided(name, config, source, asked)
     notes = dict(asked.notes) if asked else {}
-    if config.queries in OF_PAIRS:
-        slices, notes["asked in tests"] = decontaminated(slices, asked_in_tests(collections))
+    if config.learns:
+        slices, left_out = decontaminated(slices, asked_in_tests(collections))
+        if left_out or config.queries in OF_PAIRS:
+            notes["asked in tests"] = left_out
     sampled(slices, config.sample)
     return slices, asked.hints if asked else Hints(), notes
 
