@@ -64,6 +64,7 @@ HOMES = {
         "periti.encoders.cross",
         "periti.encoders.lora",
         "periti.encoders.panel",
+        "periti.encoders.passes",
         "periti.training.both_sides",
         "periti.training.query_side",
         "periti.training.steps",

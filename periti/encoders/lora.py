@@ -1,9 +1,9 @@
 """Low-rank adapters inside a model: for one batch of many experts, and for training one.
 
 Both are forward hooks on the model's own linear layers, so the model itself is never altered: outside a mixture a layer
-gives exactly what it gave before, bit for bit. All adapters stay resident as two stacked tensors a layer; a batch
-gathers its rows' matrices and multiplies once, whatever the mixture of experts (as S-LoRA and Punica do for language
-models).
+gives exactly what it gave before, bit for bit. All adapters stay resident as two stacked tensors a layer; a batch goes
+through the model once, whatever the mixture of experts, and each adapter multiplies the rows that are its own (as
+S-LoRA and Punica do for language models).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from periti.encoders.adapters import Adapter, Matrix
 from periti.errors import EncoderError
@@ -25,11 +25,18 @@ TARGETS = ("query", "value")
 
 @dataclass(frozen=True)
 class Mixture:
-    """Which adapter each row of a forward pass uses, int64 (b,), and the stacks of every layer; slot 0 adds nothing."""
+    """Which rows of the activations each adapter works on, slot -> int64 (t,), and the stacks of every layer."""
 
-    rows: Tensor
+    rows: Mapping[int, Tensor]
+    """Rows that no slot names are the base model's."""
     stacks: Mapping[str, tuple[Tensor, Tensor]]
-    """Layer -> down (slots, r, in) and up (slots, out, r), the latter scaled."""
+    """Layer -> down (slots, r, in) and up (slots, out, r), float64, the latter scaled."""
+
+    @classmethod
+    def of(cls, slots: Tensor, stacks: Mapping[str, tuple[Tensor, Tensor]]) -> Self | None:
+        """The mixture in which row i uses slot slots[i], 0 being the base model; None if it is all base."""
+        asked = sorted(set(slots.tolist()) - {0})
+        return cls({slot: (slots == slot).nonzero()[:, 0] for slot in asked}, stacks) if asked else None
 
 
 class Running(threading.local):
@@ -40,22 +47,26 @@ class Running(threading.local):
 
 @dataclass(frozen=True)
 class MixedLayer:
-    """A hook that adds B[s] A[s] x to a linear layer's output for the slot s of each row of the running mixture."""
+    """A hook that adds B[s] A[s] x to a linear layer's output, for the slot s of each row of the running mixture.
+
+    The product is computed in float64 whatever the layer's precision, so a row's does not depend on how many other rows
+    an adapter has in the batch, nor on the ranks of other adapters.
+    """
 
     name: str
     running: Running
 
-    def __call__(self, layer: nn.Linear, inputs: tuple[Tensor], output: Tensor) -> Tensor | None:  # noqa: ARG002  (torch's signature)
-        """The output (b, s, out) with each row's own adapter added; None leaves it as it is."""
-        import torch
-
+    def __call__(self, layer: nn.Linear, inputs: tuple[Tensor], output: Tensor) -> None:  # noqa: ARG002  (torch's signature)
+        """Add to the output (..., out) in place, each row its own adapter's product."""
         mixture = self.running.mixture
         stack = mixture.stacks.get(self.name) if mixture else None
         if mixture is None or stack is None:
-            return None
+            return
         down, up = stack
-        inner = torch.bmm(inputs[0], down[mixture.rows].transpose(1, 2))
-        return torch.baddbmm(output, inner, up[mixture.rows].transpose(1, 2))
+        given, found = inputs[0].flatten(0, -2), output.flatten(0, -2)
+        for slot, rows in mixture.rows.items():
+            added = given[rows].double() @ down[slot].T @ up[slot].T
+            found.index_add_(0, rows, added.to(found.dtype))
 
 
 class TrainableLora:
@@ -85,7 +96,7 @@ def stacked(layer: nn.Linear, pairs: Sequence[tuple[Matrix, Matrix, float] | Non
     rank = max((pair[0].shape[0] for pair in pairs if pair), default=0)
     if not rank:
         return None
-    kind: dict[str, Any] = {"dtype": layer.weight.dtype, "device": layer.weight.device}
+    kind: dict[str, Any] = {"dtype": torch.float64, "device": layer.weight.device}
     down = torch.zeros(len(pairs), rank, layer.in_features, **kind)
     up = torch.zeros(len(pairs), layer.out_features, rank, **kind)
     for slot, pair in enumerate(pairs):

@@ -1,25 +1,27 @@
 """One base model, many experts: queries encoded in one batch, each with the adapter of its own expert.
 
 Document vectors come from the base model and are shared by all experts, so adding or removing an expert touches no
-index. Vectors are computed in float64 and rounded, like the base's (`periti.encoders.sentence`): a query has the same
-vector alone, in any batch and in any company of other experts.
+index. A query has the same vector alone, in any batch and in any company of other experts, like the base's
+(`periti.encoders.sentence`). A linear adapter moves the base's finished vector, so any number of them, and the router,
+cost one forward pass a query.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from periti.encoders.adapters import Adapter, read_adapter
 from periti.encoders.lora import MixedLayer, Mixture, Running, fitting, stacked
-from periti.encoders.sentence import Forward, SentenceEncoder
+from periti.encoders.passes import Tokens
+from periti.encoders.sentence import Forward, SentenceEncoder, coverage
 from periti.errors import EncoderError
 from periti.protocols import Encoded, EncoderIdentity
 from periti.types import Coverage
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 REMEMBERED = 1024
-"""Base vectors of queries that a panel remembers: 1.5 MB at 384 dimensions."""
+"""Base vectors of queries that a panel remembers: 3 MB at 384 dimensions."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,8 @@ class Resident:
     slots: Mapping[str, int]
     adapters: tuple[Adapter | None, ...]
     stacks: Mapping[str, tuple[Tensor, Tensor]]
-    matrices: Tensor | None
-    """Those of the linear adapters, float64 (slots, d, d)."""
+    matrices: Mapping[int, NDArray[np.float64]]
+    """Those of the linear adapters by slot, float64 (d, d)."""
 
 
 class PanelEncoder:
@@ -53,8 +55,8 @@ class PanelEncoder:
         self._running = Running()
         self._lock = threading.Lock()
         self._layers: dict[str, nn.Linear] = {}
-        self._resident = Resident({}, (None,), {}, None)
-        self._held: Mapping[str, NDArray[np.float32]] = {}
+        self._resident = Resident({}, (None,), {}, {})
+        self._held: Mapping[str, NDArray[np.float64]] = {}
 
     @property
     def adapters(self) -> tuple[str, ...]:
@@ -112,42 +114,62 @@ class PanelEncoder:
         lost = next((a for a in adapters if a is not None and a not in resident.slots), None)
         if lost is not None:
             raise EncoderError(f"no adapter {lost[:12]}... is resident; add it first")
-        import torch
-
-        slots = torch.tensor([0 if a is None else resident.slots[a] for a in adapters])
-        return self.base.encode_queries_by(texts, self._forward(slots, resident))
+        slots = [0 if a is None else resident.slots[a] for a in adapters]
+        of_text = dict(zip(dict.fromkeys(texts), self.base.query_tokens(list(dict.fromkeys(texts))), strict=True))
+        # What comes out of the model depends on the text and its LoRA; linear adapters share the base's.
+        passes = [(text, 0 if slot in resident.matrices else slot) for text, slot in zip(texts, slots, strict=True)]
+        of_pass = self._finished(list(dict.fromkeys(passes)), of_text, resident)
+        vectors = np.empty((len(texts), self.base.identity.dimension), np.float64)
+        for place, key in enumerate(passes):
+            vectors[place] = of_pass[key]
+        for slot, matrix in resident.matrices.items():
+            if rows := [place for place, asked in enumerate(slots) if asked == slot]:
+                vectors[rows] = _mapped(vectors[rows], matrix)
+        return Encoded(self.base.checked(vectors, texts), coverage([of_text[text] for text in texts]))
 
     def encode_base(self, texts: Sequence[str]) -> Encoded:
-        """Vectors of queries by the base, float32 (n, d); those of the last calls are remembered.
+        """Vectors of queries by the base, float32 (n, d)."""
+        return self._encode_with(self._resident, texts, [None] * len(texts))
 
-        A router reads them, then the expert that is the base itself, then whoever explains: one forward pass is enough.
+    def forget(self) -> None:
+        """Drop the base vectors that are remembered; whoever measures wants that."""
+        self._held = {}
+
+    def _finished(
+        self, wanted: Collection[tuple[str, int]], of_text: Mapping[str, Tokens], resident: Resident
+    ) -> Mapping[tuple[str, int], NDArray[np.float64]]:
+        """The model's vector of each text with the LoRA in a slot, 0 for none, float64 (d,).
+
+        The base's vectors of the last calls are remembered: a router reads them, then the experts that are the base
+        or linear, then whoever explains.
         """
         held = self._held
-        fresh = [text for text in dict.fromkeys(texts) if text not in held]
-        if fresh:
-            new = dict(zip(fresh, self.base.encode_queries(fresh).vectors, strict=True))
-            self._held = (
-                {**held, **new} if len(held) + len(new) <= REMEMBERED else dict(list(new.items())[-REMEMBERED:])
-            )
-            held = {**held, **new}
-        vectors = [held[text] for text in texts]
-        stacked = np.stack(vectors) if vectors else np.empty((0, self.base.identity.dimension), np.float32)
-        return Encoded(stacked, self.base.query_coverage(texts))
+        found = {key: held[key[0]] for key in wanted if not key[1] and key[0] in held}
+        fresh = [key for key in wanted if key not in found]
+        vectors = self.base.finished(
+            [of_text[text] for text, _ in fresh], self._forward([slot for _, slot in fresh], resident)
+        )
+        found.update(zip(fresh, vectors, strict=True))
+        new = {text: vector.copy() for (text, slot), vector in zip(fresh, vectors, strict=True) if not slot}
+        if new:
+            self._held = dict(list({**held, **new}.items())[-REMEMBERED:])
+        return found
 
-    def _forward(self, slots: Tensor, resident: Resident) -> Forward:
+    def _forward(self, slots: Sequence[int], resident: Resident) -> Forward:
         """A forward pass in which the text at place p uses slot slots[p]."""
-        model = self.base.double
+        import torch
 
-        def forward(features: dict[str, Any], places: list[int]) -> Tensor:
-            rows = slots[places]
-            self._running.mixture = Mixture(rows, resident.stacks) if bool(rows.any()) else None
+        forward = self.base.queries
+
+        def mixed(batch: Sequence[Tokens]) -> Tensor:
+            rows = torch.tensor([slots[text.place] for text in batch])[forward.owners(batch)]
+            self._running.mixture = Mixture.of(rows.to(forward.model.device), resident.stacks)
             try:
-                vectors: Tensor = model(features)["sentence_embedding"]
+                return forward(batch)
             finally:
                 self._running.mixture = None
-            return _mapped(vectors, rows, resident.matrices)
 
-        return forward
+        return mixed
 
     def _by_digest(self) -> dict[str, Adapter]:
         return {d: a for d, slot in self._resident.slots.items() if (a := self._resident.adapters[slot]) is not None}
@@ -160,7 +182,7 @@ class PanelEncoder:
                 f"adapter {adapter.card.get('name', '?')!r} maps {adapter.matrix.shape[0]} dimensions, the base has "
                 f"{dimension}; it was trained for another base"
             )
-        transformer: nn.Module = self.base.double[0].auto_model
+        transformer: nn.Module = self.base.queries.model[0].auto_model
         for name, linear in fitting(transformer, adapter).items():
             if name not in self._layers:
                 linear.register_forward_hook(MixedLayer(name, self._running))
@@ -168,21 +190,17 @@ class PanelEncoder:
 
     def _snapshot(self, adapters: Mapping[str, Adapter]) -> Resident:
         """These adapters by digest, stacked; slot 0 is the base."""
-        import torch
-
         slotted = (None, *adapters.values())
         stacks = {}
         for name, layer in self._layers.items():
             stack = stacked(layer, [(*a.layers[name], a.scale) if a and name in a.layers else None for a in slotted])
             if stack is not None:
                 stacks[name] = stack
-        matrices = None
-        if any(a is not None and a.matrix is not None for a in slotted):
-            d = self.base.identity.dimension
-            matrices = torch.zeros(len(slotted), d, d, dtype=torch.float64)
-            for slot, adapter in enumerate(slotted):
-                if adapter is not None and adapter.matrix is not None:
-                    matrices[slot] = torch.from_numpy(adapter.matrix).to(torch.float64)
+        matrices = {
+            slot: adapter.matrix.astype(np.float64)
+            for slot, adapter in enumerate(slotted)
+            if adapter is not None and adapter.matrix is not None
+        }
         return Resident({d: slot for slot, d in enumerate(adapters, 1)}, slotted, stacks, matrices)
 
     def expert(self, adapter: Adapter | None) -> ExpertEncoder:
@@ -241,13 +259,9 @@ def panel_of(base: SentenceEncoder) -> PanelEncoder:
     return PanelEncoder(base)
 
 
-def _mapped(vectors: Tensor, rows: Tensor, matrices: Tensor | None) -> Tensor:
-    """The vector q + W q scaled back to the length of q, for the rows whose adapter is linear; vectors (b, d)."""
-    import torch
-
-    if matrices is None or not bool(rows.any()):
-        return vectors
-    moved = vectors + torch.bmm(matrices[rows], vectors.unsqueeze(2)).squeeze(2)
-    scale = vectors.norm(dim=1, keepdim=True) / moved.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    touched = (matrices[rows].abs().amax(dim=(1, 2)) > 0).unsqueeze(1)
-    return torch.where(touched, moved * scale, vectors)
+def _mapped(vectors: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The vectors q + W q scaled back to the length of q; vectors (n, d)."""
+    moved = vectors + vectors @ matrix.T
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    mapped: NDArray[np.float64] = moved * (lengths / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12))
+    return mapped

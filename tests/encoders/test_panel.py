@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,7 +14,11 @@ import pytest
 from periti.encoders import SentenceEncoder, load_sentence_transformer
 from periti.encoders.adapters import CARD, LINEAR, WEIGHTS, Adapter, Matrix, read_adapter, write_adapter
 from periti.encoders.panel import PanelEncoder
+from periti.encoders.passes import PRECISIONS, Padded, Tokens
 from periti.errors import EncoderError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 TEXTS = [
     "a heart attack",
@@ -24,9 +30,9 @@ TEXTS = [
 LAYERS = [f"encoder.layer.{i}.attention.self.{part}" for i in (0, 1) for part in ("query", "value")]
 
 
-@pytest.fixture
-def base(bert: Path) -> SentenceEncoder:
-    return load_sentence_transformer(str(bert))
+@pytest.fixture(params=PRECISIONS)
+def base(bert: Path, request: pytest.FixtureRequest) -> SentenceEncoder:
+    return load_sentence_transformer(str(bert), precision=request.param)
 
 
 def lora(
@@ -46,6 +52,21 @@ def linear(base: SentenceEncoder, seed: int, width: int = 16) -> Adapter:
     return Adapter.of_tensors(
         {LINEAR: matrix}, kind="linear", base=base.identity.weights_sha256, scale=1.0, name="line"
     )
+
+
+def passes_of(base: SentenceEncoder) -> list[int]:
+    """How many texts go into each batch from now on."""
+    inner, sizes = base.queries, []
+
+    class Counted:
+        model, padded, owners = inner.model, inner.padded, inner.owners
+
+        def __call__(self, batch: Sequence[Tokens]) -> Tensor:
+            sizes.append(len(batch))
+            return inner(batch)
+
+    base.__dict__["queries"] = Counted()
+    return sizes
 
 
 def test_without_adapters_the_panel_gives_the_vectors_of_its_base_bit_for_bit(base: SentenceEncoder) -> None:
@@ -107,6 +128,50 @@ def test_a_linear_adapter_moves_the_finished_vector(base: SentenceEncoder) -> No
     moved /= np.linalg.norm(moved, axis=1, keepdims=True)
 
     np.testing.assert_allclose(panel.encode(TEXTS, [panel.add(adapter)] * 5).vectors, moved, atol=1e-6)
+
+
+def test_experts_that_share_the_models_output_share_its_pass(base: SentenceEncoder) -> None:
+    """A text costs one pass for the base and all linear experts, and one for each LoRA expert; asked again, none."""
+    panel = PanelEncoder(base)
+    first, second, deep = panel.add(linear(base, 1)), panel.add(linear(base, 2)), panel.add(lora(base, 3))
+    passed = passes_of(base)
+
+    panel.encode(["cats", "cats", "cats", "dog", "cats"], [first, second, None, second, deep])
+    assert passed == [3], "cats by the base, dog by the base, cats by the LoRA"
+    panel.encode_base(["cats", "dog"])
+    panel.encode(["dog", "cats", "dog"], [first, first, None])
+    assert passed == [3]
+    panel.forget()
+    panel.encode_base(["cats", "dog"])
+    assert passed == [3, 2]
+
+
+def test_what_is_cut_is_counted_for_every_query_though_the_text_is_encoded_once(base: SentenceEncoder) -> None:
+    panel = PanelEncoder(base)
+    texts = ["a " * 40, "b", "a " * 40]
+
+    found = panel.encode(texts, [None, panel.add(linear(base, 1)), panel.add(lora(base, 1))])
+    assert found.coverage == base.query_coverage(texts)
+    assert (found.coverage.texts, found.coverage.truncated_texts) == (3, 2)
+
+
+def test_the_company_of_an_expert_of_higher_rank_changes_no_bit(base: SentenceEncoder) -> None:
+    panel, one = PanelEncoder(base), lora(base, 1, rank=1)
+    digest = panel.add(one)
+    before = panel.encode(TEXTS, [digest] * 5).vectors
+
+    panel.add(lora(base, 2, rank=9))
+    np.testing.assert_array_equal(panel.encode(TEXTS, [digest] * 5).vectors, before)
+
+
+def test_a_model_that_is_padded_mixes_adapters_all_the_same(base: SentenceEncoder) -> None:
+    panel = PanelEncoder(base)
+    adapters = [panel.add(lora(base, 1)), None, panel.add(lora(base, 2, rank=3)), panel.add(linear(base, 3)), None]
+    expected = panel.encode(TEXTS, adapters).vectors
+
+    panel.forget()
+    base.__dict__["queries"] = Padded(base.queries.model)
+    np.testing.assert_allclose(panel.encode(TEXTS, adapters).vectors, expected, atol=1e-6)
 
 
 def test_experts_come_and_go_without_changing_the_others(base: SentenceEncoder) -> None:
