@@ -1,6 +1,6 @@
 """A local OpenAI-compatible server, deterministic by shared words, that misbehaves where a test asks for it.
 
-It knows the two prompts of `periti.rankers.llm` by their wording only: a yes/no question and a numbered list.
+It knows the prompts of `periti.rankers.llm` by their wording only: yes/no to a document or a pair, and a numbered list.
 """
 
 from __future__ import annotations
@@ -193,7 +193,12 @@ def answered(seen: Seen, text: str | None = None) -> dict[str, Any]:
 
 
 def yes_or_no(prompt: str) -> tuple[str, dict[str, float]]:
-    """Yes is the likelier, the more words of the query the document has."""
+    """Yes is the likelier, the more words of the query the document has, or has more than the other one."""
+    pair = re.fullmatch(r"(?s)Query: (.*) Document0: (.*) Document1: (.*) Relevant:", prompt)
+    if pair:
+        query, first, second = pair.groups()
+        lead = overlap(query, first) - overlap(query, second)
+        return "yes", {"yes": -math.log1p(math.exp(-lead)), "no": -math.log1p(math.exp(lead))}
     query, document = re.fullmatch(r"(?s)Query: (.*) Document: (.*) Relevant:", prompt).groups()  # type: ignore[union-attr]
     chance = (1 + overlap(query, document)) / (2 + len(words(query)))
     table = {" yes": math.log(chance), " no": math.log(1 - chance), " the": -30.0}

@@ -160,6 +160,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
         "cross-encoder": crossed,
         "identity": plain(RANKERS, "identity"),
         "llm-pointwise": asking("llm-pointwise"),
+        "llm-pairwise": asking("llm-pairwise", depth=4),
         "llm-listwise": asking("llm-listwise", window=4, stride=2),
     },
 }

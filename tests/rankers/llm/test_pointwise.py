@@ -225,8 +225,8 @@ def test_an_answer_is_paid_for_once_though_the_run_was_ended_by_a_failure(server
         ({"floor": -math.inf}, "floor is -inf"),
         ({"yes": "No "}, "give two different words"),
         ({"no": " "}, "give two different words"),
-        ({"prompt": "{query}"}, "must hold {query} and {document} once each"),
-        ({"prompt": "{query} {document} {document}"}, "must hold {query} and {document} once each"),
+        ({"prompt": "{query}"}, "must hold each of {query}, {document} once"),
+        ({"prompt": "{query} {document} {document}"}, "must hold each of {query}, {document} once"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
