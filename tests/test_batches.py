@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from polars.testing import assert_frame_equal
 
-from periti.batches import BATCH, search_all
+from periti.batches import BATCH, search_all, search_all_noted
 from periti.errors import InputError
+from periti.rankers.cross_encoder import CrossEncoderRanker
+from periti.rankers.reranking import run_digest
 from periti.types import Queries
-from tests.tiny import QUERIES, Tiny
+from tests.tiny import QUERIES, Tiny, save_cross
 
 
 class Counting:
@@ -50,3 +55,16 @@ def test_queries_in_another_order_give_the_same_run(tiny: Tiny) -> None:
 def test_no_queries_are_refused(tiny: Tiny) -> None:
     with pytest.raises(InputError, match="no queries were given"):
         search_all(tiny.pipeline, Queries.from_pairs([]), 5)
+
+
+def test_a_reranked_run_says_what_it_depends_on(tiny: Tiny, bert: Path) -> None:
+    words = tiny.pipeline.only("bm25")
+    options = CrossEncoderRanker.Options(model=str(save_cross(bert)), depth=3, query_budget=16)
+    reranked = replace(words, ranker=CrossEncoderRanker.open(options))
+
+    searched = search_all_noted(reranked, MANY, 5)
+
+    assert searched.ranker["depth"] == 3
+    assert searched.ranker["first_stage_sha256"] == run_digest(search_all(words, MANY, 1000))
+    assert searched.notes["rerank"]["truncated_queries"] > 0
+    assert search_all_noted(words, MANY, 5).ranker == {}

@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.experts:
         pipeline = pipeline.only(*arguments.experts)
     began = time.perf_counter()
-    found, notes = search_all_noted(pipeline, queries, arguments.k, progress=Terminal())
+    searched = search_all_noted(pipeline, queries, arguments.k, progress=Terminal())
+    found, notes = searched.run, searched.notes
     seconds = time.perf_counter() - began
     tag = arguments.tag or pipeline.name
     write_run(found.renamed(tag), arguments.out)
@@ -62,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         "queries_without_answer": silent,
         "documents": found.frame.height,
         "queries_per_second": round(len(queries) / seconds, 1),
+        **({"ranker": dict(searched.ranker)} if searched.ranker else {}),
         "notes": {expert: dict(counts) for expert, counts in notes.items()},
     }
     if arguments.json:

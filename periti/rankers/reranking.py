@@ -148,7 +148,5 @@ def _strict(ordered: pl.DataFrame) -> pl.DataFrame:
 
 def run_digest(run: Run) -> str:
     """SHA-256 over the pairs of a run in their order: says which first stage a ranker had before it."""
-    seen = hashlib.sha256()
-    for query_id, doc_id in run.frame.sort("query_id", "rank").select("query_id", "doc_id").iter_rows():
-        seen.update(f"{query_id}\t{doc_id}\n".encode())
-    return seen.hexdigest()
+    lines = pl.concat_str("query_id", "doc_id", separator="\t").str.join("\n")
+    return hashlib.sha256(run.frame.sort("query_id", "rank").select(lines).item().encode()).hexdigest()

@@ -27,7 +27,7 @@ def test_bm25_is_not_far_below_the_plain_one(shared_data: Path, tmp_path: Path, 
     lexical = LexicalConfig(analyser=facts.language)
     build_collection(dataset.documents(), tmp_path / "c", BuildConfig(name=name, lexical=lexical, dense=None))
 
-    run = search_all_noted(open_pipeline(tmp_path / "c"), dataset.queries(facts.bm25_split), 10)[0]
+    run = search_all_noted(open_pipeline(tmp_path / "c"), dataset.queries(facts.bm25_split), 10).run
     value = evaluate(run, dataset.qrels(facts.bm25_split), parse(["nDCG@10"])).values["nDCG@10"]
 
     assert value is not None
