@@ -71,12 +71,13 @@ def _kind(kinds: Any, name: str, told: str, epilog: str) -> argparse.ArgumentPar
 def fit_table(arguments: argparse.Namespace) -> int:
     """Write the utility table of every seed."""
     from periti.panels.config import BASE
-    from periti.panels.courses import trained
+    from periti.panels.courses import require_shared, trained
     from periti.panels.panel import open_panel
     from periti.panels.tables import table_folder, utility_table
     from periti.progress import Terminal
 
     config = read_panel(arguments)
+    require_shared(config, config.routed[1:])
     panel = open_panel(config, Terminal(), [name for name, one in config.collections.items() if one.learns])
     told = []
     for seed in config.seeds:
@@ -208,9 +209,10 @@ def explain(arguments: argparse.Namespace) -> int:
 
 
 def _require_trained(config: PanelConfig) -> None:
-    """Say at once what is missing, before any index is opened."""
-    from periti.panels.courses import expert_folder
+    """Say at once what is missing or does not belong here, before any index is opened."""
+    from periti.panels.courses import expert_folder, require_shared
 
+    require_shared(config, config.experts)
     missing = [
         f"{name} (seed {seed})"
         for seed in config.seeds

@@ -7,6 +7,7 @@ their own: they are trained here, and join a collection as foreign experts, not 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,10 +105,20 @@ def trained(config: PanelConfig, name: str, seed: int) -> Adapter:
         ConfigError: the expert learns on both sides, so it is no adapter and does not share the panel's indexes.
         EncoderError: it is not trained yet, or damaged.
     """
-    if config.options(name).both_sides:
-        raise ConfigError(
-            f"expert {name!r} learns on both sides and so does not share the index that a router's experts search; "
-            "move it to a panel file of its own, build the index that `periti train expert` names, and ask it as a "
-            "foreign expert of a collection"
-        )
+    require_shared(config, [name])
     return read_adapter(expert_folder(config, name, seed))
+
+
+def require_shared(config: PanelConfig, names: Iterable[str]) -> None:
+    """Refuse experts that a router can not choose between, since they have indexes of their own.
+
+    Raises:
+        ConfigError: an expert learns on both sides.
+    """
+    for name in names:
+        if config.options(name).both_sides:
+            raise ConfigError(
+                f"expert {name!r} learns on both sides and so does not share the index that a router's experts search; "
+                "move it to a panel file of its own, build the index that `periti train expert` names, and ask it as a "
+                "foreign expert of a collection"
+            )
