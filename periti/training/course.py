@@ -121,8 +121,9 @@ def learn(  # noqa: PLR0913  (the parts of a training; a class of them would be 
     """
     options = course.options
     at = checkpoint.resume(student) or Standing(0, [[0, score(), 0.0]], student.weights())
-    progress.start(f"training {course.name}", options.steps)
-    progress.advance(at.step)
+    # Counted from where it goes on, so that steps of an earlier run do not make the time left look short.
+    resumed = f" from step {at.step}" if at.step else ""
+    progress.start(f"training {course.name}{resumed}", options.steps - at.step)
     losses: list[float] = []
     while at.step < options.steps and (options.keep == "last" or at.waited < options.patience):
         at.step += 1

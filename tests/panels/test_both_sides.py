@@ -115,6 +115,21 @@ def test_over_the_pool_the_base_has_its_value_over_the_whole_index(opened: Any, 
     assert "those judged for dev queries and the 10 nearest" in pool.sentence
 
 
+def test_the_example_of_the_documentation_is_a_panel(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "panels.md").read_text(encoding="utf-8")
+    example = page[page.index("## Experts that move documents too") :].split("```toml\n")[1].split("```")[0]
+    head = 'name = "example"\n[collections.scifact]\ndataset = "scifact"\ntrain = "train"\n'
+    (tmp_path / "panel.toml").write_text(head + example, encoding="utf-8")
+
+    config = read_panel_config(tmp_path / "panel.toml")
+
+    found = {name: config.options(name) for name in config.experts}
+    assert [(one.method, one.both_sides, one.negatives) for one in found.values()] == [
+        ("full", True, 64),
+        ("lora", True, 32),
+    ]
+
+
 def test_small_collections_are_encoded_whole(opened: Any) -> None:
     material = opened.materials["one"]
 
