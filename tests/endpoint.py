@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import ssl
 import threading
 import time
 from collections import Counter
@@ -66,7 +67,7 @@ class Seen:
 class ModelServer:
     """A server in a thread. `plan` says how a request goes wrong; None means well."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.seen: list[Seen] = []
         self.most_at_once = 0
         self._plan: Callable[[int, Seen], Fault | None] = lambda number, seen: None  # noqa: ARG005
@@ -79,12 +80,15 @@ class ModelServer:
             model = server
 
         self._http = _Quiet(("127.0.0.1", 0), Handler)
+        self._scheme = "https" if tls else "http"
+        if tls:  # shaken by the thread of a request, so that a bad client does not stop the server
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_address[1]}/v1"
 
     @property
     def calls(self) -> int:
