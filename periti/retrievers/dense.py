@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Self
 from weakref import WeakKeyDictionary
@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 from periti.encoders import SentenceEncoder
 from periti.encoders.adapters import shipped_expert
 from periti.encoders.panel import PanelEncoder, panel_of
+from periti.encoders.passes import PRECISIONS
 from periti.errors import ConfigError, EncoderError, IndexMismatch
 from periti.indexers.approximate import SearchSettings
 from periti.indexers.dense import DenseIndex
@@ -26,15 +27,21 @@ class DenseOptions(SearchSettings):
     """How hard an approximate index looks, and the adapter that makes an expert of the index's own encoder.
 
     `adapter` is a folder written by `periti train expert`; `expert` is the name of one that ships with periti.
+    `query_precision` is "float64" or "float32"; without it the encoder's own, float64 unless it was loaded otherwise.
     """
 
     adapter: Path | None = None
     expert: str = ""
+    query_precision: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.adapter and self.expert:
             raise ConfigError("dense retriever: both adapter and expert are given; keep one of them")
+        if self.query_precision and self.query_precision not in PRECISIONS:
+            raise ConfigError(
+                f"dense retriever: query_precision is {self.query_precision!r}; give {' or '.join(PRECISIONS)}"
+            )
 
 
 class DenseRetriever:
@@ -77,7 +84,10 @@ class DenseRetriever:
         index = _index(
             folder, docstore, SearchSettings(**{f.name: getattr(options, f.name) for f in fields(SearchSettings)})
         )
-        return cls(index, expert_encoder(load_encoder(EncoderSource.of_manifest(index.manifest)), options, panels))
+        source = EncoderSource.of_manifest(index.manifest)
+        if options.query_precision:
+            source = replace(source, options={**source.options, "precision": options.query_precision})
+        return cls(index, expert_encoder(load_encoder(source), options, panels))
 
     def retrieve(self, queries: Queries, depth: int) -> Run:
         """At most `depth` documents a query, scored by the inner product of their vectors."""

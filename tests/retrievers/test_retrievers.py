@@ -12,7 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from periti.encoders import load_sentence_transformer, minilm
-from periti.errors import IndexMismatch, SchemaError
+from periti.errors import ConfigError, IndexMismatch, SchemaError
 from periti.indexers.build import BuildConfig, build_collection
 from periti.indexers.dense import DenseIndex
 from periti.indexers.docstore import Docstore
@@ -124,6 +124,20 @@ def test_the_dense_retriever_finds_what_means_the_same(tiny: Tiny) -> None:
 
     assert run.doc_ids("q")[0] == "zoo-2"
     assert set(run.doc_ids("r")[:2]) == {"med-0", "med-3"}
+
+
+def test_a_dense_expert_encodes_queries_in_the_precision_of_its_options(tiny: Tiny, index: DenseIndex) -> None:
+    """The documents' vectors are the same, so the scores are, but for the sixth digit."""
+    own = DenseRetriever.open(tiny.folder / "dense", tiny.docstore, DenseOptions())
+    double = DenseRetriever.open(tiny.folder / "dense", tiny.docstore, DenseOptions(query_precision="float64"))
+    single = DenseRetriever.open(tiny.folder / "dense", tiny.docstore, DenseOptions(query_precision="float32"))
+
+    assert single.encoder.identity == own.encoder.identity == index.identity
+    assert_frame_equal(double.retrieve(QUERIES, 3).frame, own.retrieve(QUERIES, 3).frame, check_exact=True)
+    found, wanted = (r.retrieve(QUERIES, 1).frame["score"].to_numpy() for r in (single, own))
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    with pytest.raises(ConfigError, match="query_precision is 'half'; give float64 or float32"):
+        DenseOptions(query_precision="half")
 
 
 def test_twins_are_tied_by_every_retriever_and_come_by_descending_id(tiny: Tiny) -> None:
