@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from periti.encoders.adapters import Adapter, read_adapter, write_adapter
 from periti.encoders.models import ModelExpert, read_model, write_model
 from periti.encoders.sentence import SentenceEncoder
@@ -111,6 +113,7 @@ def train_model(
     identity = base.identity
     card = {
         **card_of(course, at, student),
+        **_cut(course, student),
         "trained": "all weights" if course.options.method == "full" else f"LoRA of rank {course.options.rank}, merged",
         "base": identity.weights_sha256,
         "base_name": identity.name,
@@ -123,6 +126,13 @@ def train_model(
         write_model(student.model(at.best), card, scratch)
     checkpoint.path.unlink(missing_ok=True)
     return read_model(folder)
+
+
+def _cut(course: Course, student: BothSides) -> dict[str, int]:
+    """How many relevant documents there are in training, and how many of them it reads the beginning of only."""
+    wanted = [(one.read, np.unique(np.concatenate(one.positives))) for one in course.sets if one.read]
+    tokens = [token for read, rows in wanted for token in student.tokens(read(rows), side=1)]
+    return {"relevant_documents": len(tokens), "truncated_relevant_documents": sum(1 for t in tokens if t.cut)}
 
 
 def _other_sides(course: Course, start: Adapter | ModelExpert) -> str:

@@ -133,6 +133,18 @@ def test_both_sides_move_and_the_merged_model_gives_the_student_s_vectors(
     np.testing.assert_allclose(merged.encode_queries(texts).vectors, student.encode(texts), atol=1e-5)
 
 
+def test_the_card_says_how_many_relevant_documents_training_reads_the_beginning_of(
+    base: SentenceEncoder, tmp_path: Path
+) -> None:
+    source = two_languages(base)
+    first = source.read(np.array([0])) if source.read else []
+    long = replace(source, read=lambda rows: [first[0] if row else "b" * 30 for row in rows])
+
+    made = train_model(base, Course("x", [long], replace(LORA, steps=1), 1), found(long), tmp_path / "x")
+
+    assert (made.card["relevant_documents"], made.card["truncated_relevant_documents"]) == (16, 1)
+
+
 def test_the_base_is_never_changed(base: SentenceEncoder, tmp_path: Path) -> None:
     source, before = two_languages(base), base.encode_documents(["bak"]).vectors
 
