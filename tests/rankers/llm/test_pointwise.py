@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from periti.errors import ConfigError, EndpointError, UnknownName
 from periti.protocols import NotingRanker, Ranker
 from periti.rankers.llm.pointwise import PointwiseOptions, PointwiseRanker
 from periti.types import Queries
-from tests.endpoint import Fault, ModelServer
+from tests.endpoint import Fault, ModelServer, Seen
 from tests.rankers.llm.asking import FIRST, QUERIES, SHELF, Shelf, first_stage, settings_of
 
 
@@ -161,6 +162,25 @@ def test_a_failure_is_an_error_and_ends_the_asking(server: ModelServer) -> None:
     with pytest.raises(EndpointError, match=r"answered 400 \(no\)"):
         opened(server, concurrency=1).rerank(QUERIES, FIRST, SHELF)
     assert server.calls < 7
+
+
+def test_a_failure_ends_the_waits_of_other_questions(server: ModelServer) -> None:
+    """One question waits for its retry when another one fails for good: the retry is not sent."""
+    busy = threading.Event()
+
+    def plan(number: int, seen: Seen) -> Fault:  # noqa: ARG001
+        if "risk" in seen.prompt:
+            busy.set()
+            return Fault(status=503)
+        busy.wait(10)
+        return Fault(status=400)
+
+    server.plan(plan)
+    ranker = opened(server, concurrency=2, retries=1, backoff_s=2.0)
+
+    with pytest.raises(EndpointError, match="answered 400"):
+        ranker.rerank(QUERIES, first_stage(q1=["none", "two"]), SHELF)
+    assert server.calls == 2
 
 
 def test_a_query_of_which_a_question_failed_stays_as_it_was_if_that_is_declared(server: ModelServer) -> None:
