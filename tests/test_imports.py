@@ -28,7 +28,7 @@ LAYERS = (
     {"errors"},
     {"types", "registry", "progress", "files"},
     {"protocols", "config"},
-    {"encoders"},
+    {"encoders", "passages"},
     {"indexers"},
     {"retrievers", "rankers", "training"},
     {"pipeline"},
