@@ -89,6 +89,7 @@ RETRIEVERS = Registry(
     {
         "lexical": "periti.retrievers.lexical:LexicalRetriever",
         "dense": "periti.retrievers.dense:DenseRetriever",
+        "passages": "periti.retrievers.passages:PassageRetriever",
     },
 )
 ROUTERS = Registry(
@@ -139,6 +140,7 @@ FUSIONS = Registry(
         "comb-med": "periti.rankers.fusion.scores:CombMed",
         "wmnz": "periti.rankers.fusion.scores:WeightedMnz",
         "mixed": "periti.rankers.fusion.scores:Mixed",
+        "multiwinner": "periti.rankers.selection.fusion:MultiwinnerFusion",
         "tuned": "periti.rankers.fusion.settings:TunedFusion",
         "calibrated": "periti.rankers.calibration.fused:CalibratedFusion",
     },
@@ -151,6 +153,7 @@ RANKERS = Registry(
         "llm-pointwise": "periti.rankers.llm.pointwise:PointwiseRanker",
         "llm-pairwise": "periti.rankers.llm.pairwise:PairwiseRanker",
         "llm-listwise": "periti.rankers.llm.listwise:ListwiseRanker",
+        "quota": "periti.rankers.selection.ranker:QuotaRanker",
     },
 )
 

@@ -21,6 +21,7 @@ EPILOG = """examples:
   periti index build --corpus beir/folder --out x --encoder sentence-transformers --model models/my-encoder
   periti index build --dataset scifact --out indexes/panel --panel
   periti index build --like indexes/scifact --out indexes/mine --encoder sentence-transformers --model my/expert
+  periti index build --dataset aila-2019-cases --out indexes/aila --passages 200 --stride 150 --max-passages 20
   periti index inspect indexes/scifact
   periti index verify indexes/scifact"""
 
@@ -70,6 +71,10 @@ def _add_build(actions: Any) -> None:
     action.add_argument("--encoder", default="minilm", help="a registered encoder (default: minilm)")
     action.add_argument("--model", help="folder or hub name, for --encoder sentence-transformers")
     action.add_argument("--max-length", type=int, help="tokens kept of a text, for --encoder sentence-transformers")
+    action.add_argument("--passages", type=int, metavar="LENGTH", help="a vector for each passage of so many tokens")
+    action.add_argument("--stride", type=int, help="tokens from passage to passage (default: LENGTH, no overlap)")
+    action.add_argument("--max-passages", type=int, help="passages kept of a document, counted (default: all)")
+    action.add_argument("--title-tokens", type=int, help="tokens of the title put before every passage (default: 0)")
     action.add_argument("--json", action="store_true", help="print the manifests as JSON")
     action.set_defaults(run=build)
 
@@ -126,8 +131,22 @@ def _build_config(arguments: argparse.Namespace) -> Any:
         ),
         encoder=EncoderSource(arguments.encoder, _encoder_options(arguments)),
         panel=_panel(arguments),
+        passages=_passages(arguments),
         source=_source(arguments),
     )
+
+
+def _passages(arguments: argparse.Namespace) -> Any:
+    """How documents are split, where that is asked for."""
+    from periti.passages.splitting import PassageConfig
+
+    options = {"stride": arguments.stride, "most": arguments.max_passages, "title_tokens": arguments.title_tokens}
+    given = {name: value for name, value in options.items() if value is not None}
+    if arguments.passages is None:
+        if given:
+            raise ConfigError("--stride, --max-passages and --title-tokens go with --passages LENGTH")
+        return None
+    return PassageConfig(arguments.passages, **given)
 
 
 def _language(like: Path) -> str:
@@ -172,9 +191,9 @@ def _encoder_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _parts(path: Path) -> dict[str, Path]:
     """The index directories at a path: the parts of a collection, or the one part itself."""
-    from periti.indexers.build import PARTS
+    from periti.indexers.build import EVERY_PART
 
-    found = {part: path / part for part in PARTS if (path / part / "manifest.json").is_file()}
+    found = {part: path / part for part in EVERY_PART if (path / part / "manifest.json").is_file()}
     if found:
         return found
     if (path / "manifest.json").is_file():

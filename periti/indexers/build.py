@@ -3,7 +3,8 @@
     collection/
       docstore/   texts by row number and id
       lexical/    Lucene postings
-      dense/      FAISS vectors
+      dense/      FAISS vectors of documents, or
+      passages/   FAISS vectors of their passages
       periti.toml the pipeline: BM25 and dense fused by reciprocal rank
 
 Each part has a manifest; the directory appears whole or not at all (`periti.indexers.storage`).
@@ -24,11 +25,15 @@ from periti.indexers.approximate import self_recall
 from periti.indexers.docstore import Docstore, write_docstore
 from periti.indexers.encoding import EncodedCorpus, EncoderSource, encode_corpus, load_encoder
 from periti.indexers.manifest import Manifest, versions_of, write_manifest
+from periti.indexers.passages import splitter_of
 from periti.indexers.storage import building
+from periti.passages.splitting import PassageConfig
 from periti.progress import Progress, Silent, tracked
 from periti.types import Document
 
 PARTS = ("docstore", "lexical", "dense")
+EVERY_PART = (*PARTS, "passages")
+"""The last in place of dense, where documents are split."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class BuildConfig:
     dense: dense.DenseConfig | None = field(default_factory=dense.DenseConfig)
     encoder: EncoderSource = field(default_factory=EncoderSource)
     panel: Panel | None = None
+    passages: PassageConfig | None = None
+    """How documents are split where the dense index holds a vector for each passage; None: one for each document."""
     source: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -65,6 +72,16 @@ class BuildConfig:
             raise ConfigError("nothing to build: both the lexical and the dense index are switched off")
         if self.panel and self.dense is None:
             raise ConfigError("a panel of experts needs the dense index; leave it switched on")
+        if self.passages and self.dense is None:
+            raise ConfigError("passages are rows of the dense index; leave it switched on")
+        if self.passages and self.panel:
+            raise ConfigError("the panel's router knows an index of whole documents; leave panel or passages out")
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The directories that it makes."""
+        vectors = "passages" if self.passages else "dense"
+        return ("docstore", *(["lexical"] if self.lexical else []), *([vectors] if self.dense else []))
 
 
 def build_collection(
@@ -95,19 +112,16 @@ def build_collection(
     if replace and target.exists() and not (target / "periti.toml").is_file():
         raise InputError(f"{target} is not a collection that periti built; it will not be replaced")
     with building(target, replace=replace) as folder:
-        for part in PARTS:
+        for part in config.parts:
             (folder / part).mkdir()
         given = tracked(documents, progress, "reading documents")
         manifests = {"docstore": write_docstore(given, folder / "docstore", config.source)}
         docstore = Docstore.open(folder / "docstore")
         if config.lexical:
             manifests["lexical"] = _build_lexical(docstore, folder / "lexical", config.lexical, progress)
-        else:
-            (folder / "lexical").rmdir()
         if config.dense:
-            manifests["dense"] = _build_dense(docstore, folder / "dense", config, progress)
-        else:
-            (folder / "dense").rmdir()
+            kind = config.parts[-1]
+            manifests[kind] = _build_dense(docstore, folder / kind, config, progress)
         if config.panel:
             shutil.copytree(config.panel.table, folder / "router")
         (folder / "periti.toml").write_text(_pipeline_toml(config), encoding="utf-8")
@@ -136,14 +150,18 @@ def _build_dense(docstore: Docstore, folder: Path, config: BuildConfig, progress
     if config.dense is None:
         raise ConfigError("the dense index is switched off")
     encoder = load_encoder(config.encoder)
+    splitter = splitter_of(encoder, config.passages) if config.passages else None
     texts = len(docstore) - int(docstore.manifest.facts["empty_documents"])
     if not texts:
         raise InputError("no document has a text to encode; build without the dense index")
     # Encoding takes hours where this takes no time: what can not be built is told first.
-    dense.empty_faiss(config.dense, dimension=encoder.identity.dimension, documents=texts)
+    # How many passages there will be is not known yet: only documents can be too few.
+    least = max(texts, 1000) if splitter else texts
+    dense.empty_faiss(config.dense, dimension=encoder.identity.dimension, documents=least)
     progress.start("encoding documents", len(docstore))
     cosine = config.dense.metric == "cosine"
-    encoded = encode_corpus(docstore, encoder, folder / "encoded.f32", cosine=cosine, progress=progress)
+    path = folder / "encoded.f32"
+    encoded = encode_corpus(docstore, encoder, path, cosine=cosine, progress=progress, splitter=splitter)
     progress.finish()
     size = {"dimension": encoded.dimension, "documents": len(encoded.rows)}
     index = dense.build_faiss(encoded.blocks(), config.dense, **size)
@@ -156,11 +174,12 @@ def _build_dense(docstore: Docstore, folder: Path, config: BuildConfig, progress
         **encoded.facts(),
     }
     encoded.path.unlink()
-    settings = {**dense.config_facts(config.dense), "encoder": asdict(config.encoder)}
+    split = {"passages": asdict(config.passages)} if config.passages else {}
+    settings = {**dense.config_facts(config.dense), "encoder": asdict(config.encoder), **split}
     return write_manifest(
         folder,
         Manifest(
-            kind="dense",
+            kind=folder.name,
             corpus_digest=docstore.corpus_digest,
             documents=len(docstore),
             config=settings,
@@ -198,6 +217,9 @@ def _pipeline_toml(config: BuildConfig) -> str:
         ]
     if config.panel:
         lines += _panel_lines(config.panel)
+    elif config.passages:
+        lines += ["", "[experts.passages]", 'retriever = "passages"', 'index = "passages"', "depth = 1000"]
+        lines += ['aggregation = "max"']
     elif config.dense:
         lines += ["", "[experts.dense]", 'retriever = "dense"', 'index = "dense"', "depth = 1000"]
     lines += ["", "[fusion]", 'name = "rrf"', "k = 60"]

@@ -172,14 +172,17 @@ class DenseIndex:
         folder: a directory written by `periti.indexers.build`.
         ids: the ids of the collection's docstore.
         settings: how hard approximate indexes look.
+        kind: "dense", or "passages", in which several rows may be of one document.
 
     Raises:
         IndexUnusable: as `open_verified`; IndexMismatch when it belongs to another corpus.
     """
 
-    def __init__(self, folder: Path, ids: DocIds, corpus_digest: str, settings: SearchSettings | None = None) -> None:
+    def __init__(
+        self, folder: Path, ids: DocIds, corpus_digest: str, settings: SearchSettings | None = None, kind: str = "dense"
+    ) -> None:
         self.folder = folder
-        self.manifest: Manifest = open_verified(folder, "dense")
+        self.manifest: Manifest = open_verified(folder, kind)
         if self.manifest.corpus_digest != corpus_digest:
             raise IndexMismatch(f"{folder} indexes another corpus than the docstore beside it; build it again")
         self.ids = ids
@@ -203,11 +206,15 @@ class DenseIndex:
     def __len__(self) -> int:
         return int(self._faiss_index.ntotal)
 
+    @property
+    def ordinals(self) -> NDArray[np.int64]:
+        """Docstore ordinal of each row, int64 (n,)."""
+        return np.arange(len(self)) if self._rows is None else self._rows
+
     def stored(self) -> tuple[NDArray[np.int64], Vectors]:
         """Docstore ordinals int64 (n,) and vectors float32 (n, d) of all rows, decoded."""
-        rows = np.arange(len(self)) if self._rows is None else self._rows
         vectors = self._flat if self._flat is not None else self._faiss_index.reconstruct_n(0, len(self))
-        return rows, np.array(vectors, np.float32)
+        return self.ordinals, np.array(vectors, np.float32)
 
     def check(self, vectors: Vectors, k: int) -> Vectors:
         """The query vectors as this index needs them.
@@ -243,7 +250,10 @@ class DenseIndex:
         Raises:
             InputError: k or the vectors are out of range.
         """
-        vectors = self.check(vectors, k)
+        return self.nearest(self.check(vectors, k), k)
+
+    def nearest(self, vectors: Vectors, k: int) -> tuple[Vectors, NDArray[np.int64]]:
+        """`search` of vectors that are checked already, for any k."""
         if not len(vectors):
             return np.empty((0, k), np.float32), np.empty((0, k), np.int64)
         if self._approximate is None:
@@ -258,7 +268,7 @@ class DenseIndex:
         while len(pending):
             asked = vectors[pending]
             approximate, rows = self._faiss_index.search(asked, wanted)
-            scores[pending], ordinals[pending] = self._ordered(self._rescored(asked, rows), rows, k)
+            scores[pending], ordinals[pending] = self._ordered(self.rescored(asked, rows), rows, k)
             if wanted == len(self):
                 break
             pending = pending[~self._certain(asked, approximate, k)]
@@ -271,7 +281,7 @@ class DenseIndex:
         certain: NDArray[np.bool_] = approximate[:, k - 1] - approximate[:, -1] > 2 * error
         return certain
 
-    def _rescored(self, vectors: Vectors, rows: NDArray[np.int64]) -> Vectors:
+    def rescored(self, vectors: Vectors, rows: NDArray[np.int64]) -> Vectors:
         """Inner products in float64 of each query with its candidates, rounded to float32; shape of `rows`."""
         products = np.empty(rows.shape, np.float32)
         block = max(1, _RESCORE_BYTES // (8 * rows.shape[1] * vectors.shape[1]))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from periti.errors import EncoderError
 from periti.indexers.dense import normalised
 from periti.indexers.manifest import Manifest
+from periti.passages.splitting import Splitter
 from periti.progress import Progress
 from periti.protocols import Encoder, Vectors
 from periti.registry import ENCODERS
@@ -63,11 +65,13 @@ class EncodedCorpus:
 
     path: Path
     rows: NDArray[np.int64]
-    """int64 (n,): docstore ordinal of each vector."""
+    """int64 (n,): docstore ordinal of each vector, ascending."""
     dimension: int
     coverage: Coverage
     empty: int
     largest_norm: float
+    notes: Mapping[str, int] = field(default_factory=dict)
+    """What splitting left out, where documents were split."""
 
     def blocks(self, size: int = 16_384) -> Iterator[Vectors]:
         """The vectors in order, float32 (b, d) at a time."""
@@ -85,11 +89,18 @@ class EncodedCorpus:
             **asdict(self.coverage),
             "empty_documents": self.empty,
             "largest_norm": self.largest_norm,
+            **self.notes,
         }
 
 
-def encode_corpus(
-    documents: Iterable[Document], encoder: Encoder, path: Path, *, cosine: bool, progress: Progress
+def encode_corpus(  # noqa: PLR0913  (what is encoded, by what, to where)
+    documents: Iterable[Document],
+    encoder: Encoder,
+    path: Path,
+    *,
+    cosine: bool,
+    progress: Progress,
+    splitter: Splitter | None = None,
 ) -> EncodedCorpus:
     """Encode documents in order into a file; memory holds one window of texts, whatever the size of the corpus.
 
@@ -99,13 +110,16 @@ def encode_corpus(
         path: the file to write, float32 (n, d) row by row.
         cosine: whether to scale vectors to length one.
         progress: told of every document.
+        splitter: makes the passages that get a vector each; without it every document gets one.
     """
+    notes: Counter[str] = Counter()
     rows: list[NDArray[np.int64]] = []
     coverage, empty, largest = Coverage(), 0, 0.0
     with path.open("wb") as file:
         for window in _windows(documents):
-            texts = [(ordinal, text) for ordinal, text in window if text]
-            empty += len(window) - len(texts)
+            filled = [(ordinal, document) for ordinal, document in window if document.default_text()]
+            empty += len(window) - len(filled)
+            texts = _texts(filled, splitter, notes)
             if texts:
                 encoded = encoder.encode_documents([text for _, text in texts])
                 vectors = normalised(encoded.vectors) if cosine else encoded.vectors
@@ -115,17 +129,27 @@ def encode_corpus(
                 coverage += encoded.coverage
             progress.advance(len(window))
     placed = np.concatenate(rows) if rows else np.empty(0, np.int64)
-    return EncodedCorpus(path, placed, encoder.identity.dimension, coverage, empty, largest)
+    return EncodedCorpus(path, placed, encoder.identity.dimension, coverage, empty, largest, notes)
 
 
-def _windows(documents: Iterable[Document]) -> Iterator[list[tuple[int, str]]]:
-    """(ordinal, text) of consecutive documents, bounded in number and in characters."""
-    window: list[tuple[int, str]] = []
+def _texts(
+    documents: Sequence[tuple[int, Document]], splitter: Splitter | None, notes: Counter[str]
+) -> list[tuple[int, str]]:
+    """(ordinal, text) of what gets a vector: documents, or their passages."""
+    if splitter is None:
+        return [(ordinal, document.default_text()) for ordinal, document in documents]
+    found = splitter.split([document for _, document in documents])
+    notes.update(found.notes)
+    return [(documents[owner][0], text) for owner, text in zip(found.owners, found.texts, strict=True)]
+
+
+def _windows(documents: Iterable[Document]) -> Iterator[list[tuple[int, Document]]]:
+    """Ordinals of consecutive documents and these, bounded in number and in characters."""
+    window: list[tuple[int, Document]] = []
     characters = 0
     for ordinal, document in enumerate(documents):
-        text = document.default_text()
-        window.append((ordinal, text))
-        characters += len(text)
+        window.append((ordinal, document))
+        characters += len(document.title) + len(document.text)
         if len(window) == WINDOW_DOCUMENTS or characters > WINDOW_CHARACTERS:
             yield window
             window, characters = [], 0
