@@ -153,6 +153,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
     "fusions": {
         **{name: plain(FUSIONS, name) for name in ("rrf", "isr", "log-isr", "rbc", "borda", "condorcet", "sum")},
         **{name: plain(FUSIONS, name, missing="list_min") for name in SCORE_FUSIONS},
+        "multiwinner": plain(FUSIONS, "multiwinner", size=4),
         "tuned": tuned,
         "calibrated": calibrated,
     },
@@ -162,6 +163,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
         "llm-pointwise": asking("llm-pointwise"),
         "llm-pairwise": asking("llm-pairwise", depth=4),
         "llm-listwise": asking("llm-listwise", window=4, stride=2),
+        "quota": plain(RANKERS, "quota", field="topic", size=4, most=2),
     },
 }
 
