@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from periti.api.schemas import ErrorAnswer, Problem
-from periti.errors import InputError, PeritiError, UnknownName
+from periti.errors import EndpointError, InputError, PeritiError, UnknownName
 
 TYPES: Mapping[int, str] = {
     400: "malformed_json",
@@ -65,6 +65,9 @@ def _of_periti(_: Request, error: Exception) -> JSONResponse:
     for kind, status in STATUS.items():
         if isinstance(error, kind):
             return problem(status, str(error))
+    if isinstance(error, EndpointError):
+        _LOG.warning("a model's endpoint failed: %s", error)  # its address is the operator's to know
+        return problem(503, "the language model that ranks this collection does not answer; try again later")
     raise error
 
 

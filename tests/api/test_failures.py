@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from periti.api.app import create_app
 from periti.api.schemas import SearchRequest, sentence
-from periti.errors import ConfigError, IndexDamaged
+from periti.errors import ConfigError, EndpointError, IndexDamaged
 from periti.pipeline import Pipeline
 from periti.types import Queries, Run
 from tests.api.conftest import running, wait_until
@@ -187,6 +187,17 @@ def test_a_service_answers_while_its_collections_are_still_opening(pipeline: Pip
         assert told == [None]
         answer = httpx.post(f"{address}/v1/search", json={"query": "aspirin", "collection": "dozen"}, timeout=60)
         assert answer.json()["results"][0]["hits"][0]["doc_id"] == "med-3"
+
+
+def test_a_model_that_does_not_answer_is_503_without_its_address(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app({"dozen": replace(pipeline, router=Broken(EndpointError("http://secret:1 is down")))})
+    with running(app) as address, caplog.at_level(logging.WARNING):
+        answer = httpx.post(f"{address}/v1/search", json={"query": "a"}, timeout=60)
+        refusal(answer, 503, "unavailable")
+    assert "secret" not in answer.text
+    assert "http://secret:1 is down" in caplog.text
 
 
 def test_a_collection_that_can_not_be_opened_keeps_the_service_unready(caplog: pytest.LogCaptureFixture) -> None:

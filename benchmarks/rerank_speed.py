@@ -1,0 +1,102 @@
+"""Reranking 100 candidates of mixed length: periti beside CrossEncoder.predict and the `rerankers` package.
+
+One model (MiniLM under a head drawn at random; speed does not ask what it learnt), one run, contestants interleaved,
+scores compared. Candidates are passages of MS MARCO, abstracts of SciFact and judgments of AILA, shuffled, as a panel
+over several collections gets them. `rerankers` is no dependency: `pip install --no-deps --target DIR rerankers` and
+PYTHONPATH=DIR bring it in; without it the row is left out, and says so.
+
+Usage: python -m benchmarks.rerank_speed [--rounds 5] [--seed 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from measuring import interleaved, record, summary
+
+SHARES = {"msmarco-dl19-dl20-pool": 50, "scifact": 35, "aila-2019-cases": 15}
+QUERY = "does vitamin D supplementation prevent falls and fractures in older adults?"
+
+
+def candidates(seed: int) -> list[str]:
+    """100 texts of three collections, shuffled."""
+    from periti.datasets import load_dataset
+
+    found: list[str] = []
+    for name, count in SHARES.items():
+        documents = islice(load_dataset(name).documents(), count * 3)
+        found += [document.default_text() for document in documents][::3][:count]
+    order = np.random.default_rng(seed).permutation(len(found))
+    return [found[place] for place in order]
+
+
+def contestants(folder: str, texts: list[str]) -> dict[str, Callable[[], Any]]:
+    """Every system as a call that gives scores in the order of the texts, float (100,)."""
+    from sentence_transformers import CrossEncoder as Peer
+    from torch import nn
+
+    from periti.encoders.cross import load_cross_encoder
+
+    ours = load_cross_encoder(folder)
+    peer = Peer(folder, device="cpu")
+    pairs = [(QUERY, text) for text in texts]
+    made: dict[str, Callable[[], Any]] = {
+        "periti": lambda: ours.logits(ours.tokenise([QUERY] * len(texts), texts)),
+        "CrossEncoder.predict": lambda: peer.predict(pairs, activation_fn=nn.Identity(), show_progress_bar=False),
+    }
+    if find_spec("rerankers"):
+        from rerankers.models.transformer_ranker import TransformerRanker  # type: ignore[import-not-found]
+
+        other = TransformerRanker(folder, dtype="float32", device="cpu", verbose=0)
+
+        def rank() -> Any:
+            scores = np.empty(len(texts))
+            for result in other.rank(QUERY, texts, doc_ids=list(range(len(texts)))).results:
+                scores[result.doc_id] = result.score
+            return scores
+
+        made["rerankers"] = rank
+    return made
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    from periti.encoders import minilm_path
+    from periti.encoders.cross import save_cross_encoder, untrained_cross_encoder
+
+    texts = candidates(arguments.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        save_cross_encoder(untrained_cross_encoder(minilm_path(), arguments.seed), Path(folder))
+        calls = contestants(folder, texts)
+        scores = {name: np.asarray(call(), dtype=np.float64) for name, call in calls.items()}
+        seconds = interleaved(calls, arguments.rounds, warm=1)
+    best = {name: min(of) for name, of in seconds.items()}
+    record(
+        "rerank_speed",
+        {
+            "candidates": len(texts),
+            "seconds": {name: summary(of) for name, of in seconds.items()},
+            "times_as_fast_as": {name: round(best[name] / best["periti"], 2) for name in best if name != "periti"},
+            "largest_difference": {
+                name: float(np.abs(scores[name] - scores["periti"]).max()) for name in scores if name != "periti"
+            },
+            "left_out": [] if "rerankers" in calls else ["rerankers: not installed"],
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
