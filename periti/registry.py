@@ -154,6 +154,7 @@ RANKERS = Registry(
         "llm-pairwise": "periti.rankers.llm.pairwise:PairwiseRanker",
         "llm-listwise": "periti.rankers.llm.listwise:ListwiseRanker",
         "quota": "periti.rankers.selection.ranker:QuotaRanker",
+        "mmr": "periti.rankers.mmr:MmrRanker",
     },
 )
 

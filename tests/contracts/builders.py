@@ -164,6 +164,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
         "llm-pairwise": asking("llm-pairwise", depth=4),
         "llm-listwise": asking("llm-listwise", window=4, stride=2),
         "quota": plain(RANKERS, "quota", field="topic", size=4, most=2),
+        "mmr": plain(RANKERS, "mmr", depth=6),
     },
 }
 
