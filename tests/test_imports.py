@@ -33,7 +33,7 @@ LAYERS = (
     {"retrievers", "rankers", "training"},
     {"pipeline"},
     {"batches"},
-    {"panels"},
+    {"panels", "mesh"},
     {"doctor"},
     {"api"},
     {"cli"},
@@ -44,7 +44,7 @@ APART = {
     "evaluation": {"errors", "types", "registry", "protocols", "progress"},
 }
 """Parts that stand beside the layers, and all they may import: evaluation judges a run from any system on earth."""
-READ_BY = {"panels", "doctor", "api", "cli"}
+READ_BY = {"panels", "mesh", "doctor", "api", "cli"}
 """The only parts that may import one that stands apart."""
 
 HOMES = {
@@ -66,7 +66,10 @@ HOMES = {
         "periti.encoders.panel",
         "periti.encoders.passes",
         "periti.training.both_sides",
+        "periti.training.optimising",
         "periti.training.query_side",
+        "periti.training.ranking.losses",
+        "periti.training.ranking.student",
         "periti.training.steps",
         "periti.doctor",
     },

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from periti.indexers.build import BuildConfig, build_collection
+from periti.indexers.encoding import EncoderSource
+from periti.passages.splitting import PassageConfig
 from periti.rankers.calibration.calibration import fit
 from periti.rankers.fitted import Source, queries_digest
 from periti.rankers.fusion.settings import FusionSettings
@@ -34,6 +37,17 @@ def retriever(name: str, part: str, **options: Any) -> Build:
         return kind.open(tiny.folder / part, tiny.docstore, kind.Options(**options))
 
     return build
+
+
+def split(tiny: Tiny, bert: Path) -> Any:
+    """Passages of the tiny collection under the tiny model, made once beside it."""
+    folder = tiny.folder.parent / "split"
+    if not folder.exists():
+        source = EncoderSource("sentence-transformers", {"model": str(bert)})
+        config = BuildConfig("split", lexical=None, encoder=source, passages=PassageConfig(length=20, stride=12))
+        build_collection(tiny.docstore, folder, config)
+    kind = RETRIEVERS.load("passages")
+    return kind.open(folder / "passages", tiny.docstore, kind.Options(aggregation="top-mean", best=2))
 
 
 def router(name: str, **options: Any) -> Build:
@@ -126,6 +140,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
     "retrievers": {
         "lexical": retriever("lexical", "lexical"),
         "dense": retriever("dense", "dense"),
+        "passages": split,
     },
     "routers": {
         "constant": router("constant"),
