@@ -9,6 +9,7 @@ without quotas (Fisher, Nemhauser, Wolsey 1978).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,7 @@ def elect(profile: Profile, rule: str, groups: Sequence[str], quotas: Quotas) ->
     room = _Room(groups, quotas)
     order = preferred(profile, points.sum(axis=0))
     if rule in ADDITIVE:
-        return [int(item) for item in order if room.take(int(item))]
+        return list(islice((item for item in order.tolist() if room.take(item)), quotas.size))
     return _greedy(points, order, room, quotas.size)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 import polars as pl
 
-from periti.errors import ConfigError
-from periti.rankers.fusion.ballots import Ballots
+from periti.errors import ConfigError, InputError
 from periti.rankers.selection.committee import elect, preferred
 from periti.rankers.selection.profile import Profile, check_rule
 from periti.rankers.selection.settings import QuotaOptions
@@ -53,56 +52,59 @@ class MultiwinnerFusion:
 
     def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """Every document that an asked expert returned, once; raises InputError without runs."""
-        ballots = Ballots.of(runs, plan)
+        if not runs:
+            raise InputError("fusion got no runs; ask at least one expert")
+        lists = pl.concat([runs[name].frame.with_columns(expert=pl.lit(name)) for name in sorted(runs)])
+        asked = lists.join(plan.frame, on=["query_id", "expert"], how="inner", maintain_order="left")
+        parts = [self._one(Candidates.of(rows)) for rows in asked.partition_by("query_id", maintain_order=True)]
         name = f"multiwinner({self.options.rule})"
-        parts = [self._one(election) for election in _elections(ballots)]
-        return ballots.settled(pl.concat(parts), name) if parts else Run.empty(name)
+        return Run.of(pl.concat(parts), name) if parts else Run.empty(name)
 
-    def _one(self, election: _Election) -> pl.DataFrame:
-        """query, doc, score, best of one query's candidates."""
-        profile, rule = election.profile, self.options.rule
-        quotas = self.options.asked(election.homes, election.weights).within(election.homes)
-        chosen = elect(profile, rule, election.homes, quotas)
+    def _one(self, found: Candidates) -> pl.DataFrame:
+        """query_id, doc_id, score of one query's candidates."""
+        profile, rule = found.profile, self.options.rule
+        quotas = self.options.asked(found.homes, found.weights).within(found.homes)
+        chosen = elect(profile, rule, found.homes, quotas)
         merit = preferred(profile, profile.points(rule, self.options.size).sum(axis=0))
         order = [*chosen, *merit[~np.isin(merit, chosen)].tolist()]
-        listed = np.where(profile.positions > 0, profile.positions, profile.items + 1)
-        return pl.DataFrame(
-            {
-                "query": pl.Series([election.query] * len(order), dtype=pl.UInt32),
-                "doc": pl.Series(election.docs[order], dtype=pl.UInt32),
-                "score": np.arange(len(order), 0, -1, dtype=np.float64),
-                "best": listed.min(axis=0)[order].astype(np.float64),
-            }
+        places = pl.Series("score", np.arange(len(order), 0, -1), dtype=pl.Float32)
+        return pl.DataFrame([found.doc_ids.gather(order).alias("doc_id"), places]).select(
+            pl.lit(found.query_id).alias("query_id"), "doc_id", "score"
         )
 
 
 @dataclass(frozen=True)
-class _Election:
-    """The candidates of one query, by doc descending, so that the smaller number is the later id."""
+class Candidates:
+    """The candidates of one query, their ids descending, so that the smaller number is the later id.
 
-    query: int
-    docs: np.ndarray[tuple[int], np.dtype[np.int64]]
+    Attributes:
+        query_id: whose they are.
+        doc_ids: m ids.
+        profile: lists by expert name.
+        homes: expert of each candidate, (m,).
+        weights: expert -> weight.
+    """
+
+    query_id: str
+    doc_ids: pl.Series
     profile: Profile
     homes: list[str]
     weights: dict[str, float]
 
-
-def _elections(ballots: Ballots) -> Iterator[_Election]:
-    expert = pl.Series("expert", ballots.asked.gather(np.repeat(np.arange(len(ballots.starts)), ballots.lengths)))
-    votes = ballots.frame.with_columns(expert)
-    for rows in votes.partition_by("query", maintain_order=True):
-        docs, column = np.unique(rows["doc"].to_numpy().astype(np.int64), return_inverse=True)
-        docs, column = docs[::-1], len(docs) - 1 - column
-        names = rows["expert"].unique().sort().to_list()
-        of = {name: number for number, name in enumerate(names)}
-        row = np.array([of[name] for name in rows["expert"]], np.int64)
-        positions = np.zeros((len(names), len(docs)), np.int64)
-        positions[row, column] = rows["rank"].to_numpy().astype(np.int64)
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> Candidates:
+        """The candidates of rows of query_id, doc_id, rank, expert, weight, sorted by expert."""
+        doc_ids = rows["doc_id"].unique().sort(descending=True)
+        names = rows["expert"].unique().sort()
+        row = names.search_sorted(rows["expert"]).to_numpy()
+        column = doc_ids.search_sorted(rows["doc_id"], descending=True).to_numpy()
+        positions = np.zeros((len(names), len(doc_ids)), np.int64)
+        positions[row, column] = rows["rank"].to_numpy()
         weights = np.zeros(len(names))
         weights[row] = rows["weight"].to_numpy()
         listed = np.where(positions > 0, positions, np.iinfo(np.int64).max)
         # The first of equals is taken, so lists go by weight descending, then by name.
         order = np.lexsort((np.arange(len(names)), -weights))
-        homes = [names[order[place]] for place in listed[order].argmin(axis=0)]
-        given = dict(zip(names, weights.tolist(), strict=True))
-        yield _Election(int(rows["query"][0]), docs, Profile(positions, weights), homes, given)
+        homes = names.gather(order[listed[order].argmin(axis=0)]).to_list()
+        given = dict(zip(names.to_list(), weights.tolist(), strict=True))
+        return cls(rows["query_id"][0], doc_ids, Profile(positions, weights), homes, given)
