@@ -4,16 +4,21 @@ The peer is sentence-transformers as it comes, in float32: a model loaded for on
 expert's queries; and seven models that stay loaded. Both are spared the adapter's own work. The panel starts every turn
 with no vector remembered. All contestants of a size take turns.
 
-Usage: python benchmarks/mixed_adapters.py
+Usage: python benchmarks/mixed_adapters.py [--busy] [--rounds N]
+
+On a machine that others keep busy, --busy gives torch one thread and counts the processor's time instead of the clock's.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,9 +30,8 @@ from measuring import interleaved, record, summary
 
 EXPERTS = 7
 KINDS, PRECISIONS = ("linear", "lora"), ("float64", "float32")
-AN_EXPERT = (2, 4, 10, 30)
+AN_EXPERT = (2, 10, 30)
 """Queries an expert gets."""
-ROUNDS = 9
 MEMORY = """
 import json, sys
 from pathlib import Path
@@ -81,13 +85,14 @@ def made_adapters(folder: Path, kind: str) -> list[Path]:
 class Contest:
     """The panels, and sentence-transformers beside them."""
 
-    def __init__(self, folders: dict[str, list[Path]]) -> None:
+    def __init__(self, folders: dict[str, list[Path]], rounds: int, clock: Callable[[], float]) -> None:
         from sentence_transformers import SentenceTransformer
 
         from periti.encoders import minilm, minilm_path
         from periti.encoders.adapters import read_adapter
         from periti.encoders.panel import PanelEncoder
 
+        self._rounds, self._clock = rounds, clock
         self._load = partial(SentenceTransformer, str(minilm_path()), device="cpu")
         self._models = [self._load() for _ in range(EXPERTS)]
         self.panels = {precision: PanelEncoder(minilm(precision=precision)) for precision in PRECISIONS}
@@ -126,8 +131,9 @@ class Contest:
             "loading in turn": partial(self.in_turn, texts, experts, loaded=False),
             "seven loaded": partial(self.in_turn, texts, experts, loaded=True),
         }
-        seconds = interleaved({**panels, **peers}, ROUNDS, warm=1)
+        seconds = interleaved({**panels, **peers}, self._rounds, warm=1, clock=self._clock)
         best, middle = ({n: of(s) for n, s in seconds.items()} for of in (min, statistics.median))
+        print(len(texts), len(set(texts)), best, file=sys.stderr, flush=True)
         return {
             "queries": len(texts),
             "distinct_texts": len(set(texts)),
@@ -168,7 +174,7 @@ def equal(contest: Contest, texts: list[str]) -> dict[str, bool]:
     }
 
 
-def latency(texts: list[str]) -> dict[str, Any]:
+def latency(texts: list[str], clock: Callable[[], float]) -> dict[str, Any]:
     """Milliseconds of one query through the base: padded in float64 (as before), without padding, and the peer."""
     from sentence_transformers import SentenceTransformer
 
@@ -187,7 +193,7 @@ def latency(texts: list[str]) -> dict[str, Any]:
     contestants = {name: partial(one, encoder.encode_queries) for name, encoder in encoders.items()}
     contestants["padded float64"] = partial(one, padded.encode_queries)
     contestants["sentence-transformers"] = partial(one, partial(peer.encode, show_progress_bar=False))
-    return {name: summary(seconds) for name, seconds in interleaved(contestants, rounds=60).items()}
+    return {name: summary(seconds) for name, seconds in interleaved(contestants, rounds=40, clock=clock).items()}
 
 
 def memory(folders: dict[str, list[Path]]) -> dict[str, Any]:
@@ -212,23 +218,38 @@ def memory(folders: dict[str, list[Path]]) -> dict[str, Any]:
     return {"bytes": found, "times_one_model": ratios}
 
 
-def everything() -> dict[str, Any]:
+def everything(rounds: int = 7, *, busy: bool = False) -> dict[str, Any]:
     """All of it."""
+    import torch
+
     from periti.datasets import load_dataset
 
+    if busy:
+        torch.set_num_threads(1)
+    clock = time.process_time if busy else time.perf_counter
     texts = list(load_dataset("scifact").queries("test").texts[: EXPERTS * max(AN_EXPERT)])
     with tempfile.TemporaryDirectory() as folder:
         folders = {kind: made_adapters(Path(folder), kind) for kind in KINDS}
-        contest = Contest(folders)
+        contest = Contest(folders, rounds, clock)
         return {
             "experts": EXPERTS,
+            "threads": torch.get_num_threads(),
+            "clock": "processor" if busy else "wall",
             "mixed_equals_one_by_one": equal(contest, texts[:70]),
             "precision_in_force": {name: panel.base.precision for name, panel in contest.panels.items()},
-            **sizes(contest, texts),
-            "one_query": latency(texts),
+            "one_query": latency(texts, clock),
             "memory": memory(folders),
+            **sizes(contest, texts),
         }
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--busy", action="store_true")
+    parser.add_argument("--rounds", type=int, default=7)
+    arguments = parser.parse_args()
+    record("mixed_adapters", everything(arguments.rounds, busy=arguments.busy))
+
+
 if __name__ == "__main__":
-    record("mixed_adapters", everything())
+    main()
