@@ -13,7 +13,7 @@ from periti.errors import PeritiError
 
 COMMANDS = (
     "demo", "datasets", "index", "search", "run", "calibrate", "fuse", "evaluate", "compare", "agree",
-    "adjudicate", "train", "router", "serve", "doctor",
+    "adjudicate", "train", "router", "mesh", "serve", "doctor",
 )  # fmt: skip
 
 DESCRIPTION = "Retrieval and ranking by a panel of domain experts, with evaluation people can trust."
@@ -31,6 +31,7 @@ EPILOG = """examples:
   periti adjudicate simulate --dataset clef-tar-2017 which cheap judgements keep the conclusions?
   periti train expert panel.toml --seed 1            experts over one frozen document encoder
   periti router evaluate panel.toml                  is the routed panel better than one model?
+  periti mesh suggest "heart attack*" --index x     MeSH headings for a clause of a Boolean query
   periti doctor                                      is everything in place on this machine?
 
 `periti COMMAND --help` shows the examples of each command."""
