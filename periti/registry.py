@@ -90,6 +90,7 @@ RETRIEVERS = Registry(
         "lexical": "periti.retrievers.lexical:LexicalRetriever",
         "dense": "periti.retrievers.dense:DenseRetriever",
         "passages": "periti.retrievers.passages:PassageRetriever",
+        "multi-interest": "periti.retrievers.interests.retriever:MultiInterestRetriever",
     },
 )
 ROUTERS = Registry(

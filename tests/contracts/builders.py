@@ -141,6 +141,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
         "lexical": retriever("lexical", "lexical"),
         "dense": retriever("dense", "dense"),
         "passages": split,
+        "multi-interest": retriever("multi-interest", "dense", budget=100, clusters=6, smoothing=0.5, neighbours=3),
     },
     "routers": {
         "constant": router("constant"),
