@@ -111,15 +111,20 @@ class CrossEncoder:
         ]
 
     def logits(self, tokens: Sequence[PairTokens]) -> NDArray[np.float64]:
-        """Logits of tokenised pairs, float64 (n,), in the order of their places 0..n-1."""
+        """Logits of tokenised pairs, float64 (n,), in the order of their places 0..n-1.
+
+        Pairs of the same tokens are read once: in float32 the last bits depend on the batch, and equal texts must tie.
+        """
         import torch
 
+        first: dict[tuple[int, ...], int] = {}
+        same = [first.setdefault(tuple(pair.ids), pair.place) for pair in sorted(tokens, key=lambda pair: pair.place)]
         found = np.empty(len(tokens))
         with torch.inference_mode():
-            for batch in batches(tokens):
+            for batch in batches([pair for pair in tokens if same[pair.place] == pair.place]):
                 pairs = cast("list[PairTokens]", batch)
                 found[[pair.place for pair in pairs]] = self.forward(pairs).to("cpu", torch.float64).numpy()
-        return found
+        return found[same]
 
     def forward(self, batch: Sequence[PairTokens]) -> Any:
         """Scores of one padded batch, a tensor (b,), with gradients if those are on."""

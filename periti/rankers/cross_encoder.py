@@ -49,7 +49,7 @@ class CrossEncoderRanker(PairRanker):
             relevant_label: with a model of two labels, the one that means relevant; -1 if it has one label.
         """
 
-        model: str
+        model: str = ""
         depth: int = 100
         max_length: int = 0
         query_budget: int = 64
@@ -62,7 +62,14 @@ class CrossEncoderRanker(PairRanker):
 
     @classmethod
     def open(cls, options: Options) -> Self:
-        """The ranker; raises EncoderError if the model can not be loaded or is no ranker."""
+        """The ranker.
+
+        Raises:
+            ConfigError: no model is named.
+            EncoderError: the model can not be loaded or is no ranker.
+        """
+        if not options.model:
+            raise ConfigError("ranker 'cross-encoder' needs a model; set model to a folder or a name on the hub")
         model = load_cross_encoder(
             options.model,
             max_length=options.max_length or None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from periti.protocols import Encoder, Fusion, Policy, Ranker, Retriever, Router
+from periti.protocols import Encoder, Fusion, NotingRanker, Policy, Ranker, Retriever, Router
+from periti.rankers.reranking import PairRanker
 from periti.registry import (
     ENCODERS,
     FAMILIES,
@@ -22,7 +25,7 @@ from periti.registry import (
     ROUTERS,
     Registry,
 )
-from periti.types import PLAN, RUN, Plan, Queries, Run
+from periti.types import PLAN, RUN, SCORED, Document, Plan, Queries, Run
 from tests.contracts.builders import BUILDERS, build
 from tests.tiny import QUERIES, Tiny
 
@@ -322,3 +325,68 @@ def test_a_ranker_leaves_queries_and_run_as_they_were(ranker: Ranker, tiny: Tiny
 
 def test_a_ranker_of_an_empty_run_returns_an_empty_run(ranker: Ranker, tiny: Tiny) -> None:
     assert ranker.rerank(QUERIES, Run.empty("nothing"), tiny.docstore).frame.height == 0
+
+
+HARD = (
+    Document("plain", "Aspirin lowers the risk of a second heart attack."),
+    Document("nothing", ""),
+    Document("endless", "heart " * 10_000),
+    Document("twin-2", "Four twins tell the same story of a heart."),
+    Document("twin-1", "Four twins tell the same story of a heart."),
+)
+"""An empty document, one of 10,000 tokens, and two of one text, given in this order by the first stage."""
+HARD_QUERIES = Queries.from_pairs([("q-short", "heart"), ("q-long", "a heart attack and aspirin " * 400)])
+
+
+class Pile:
+    """A corpus that nobody indexed."""
+
+    def __len__(self) -> int:
+        return len(HARD)
+
+    def __iter__(self) -> Iterator[Document]:
+        return iter(HARD)
+
+    def get(self, doc_ids: Sequence[str]) -> list[Document]:
+        found = {document.doc_id: document for document in HARD}
+        return [found[doc_id] for doc_id in doc_ids]
+
+
+def hard(*query_ids: str) -> Run:
+    rows = [(query_id, document.doc_id, float(-place)) for query_id in query_ids for place, document in enumerate(HARD)]
+    return Run.of(pl.DataFrame(rows, schema=SCORED, orient="row"), "hard")
+
+
+def test_a_ranker_bears_empty_endless_and_equal_documents_and_a_query_beyond_its_budget(ranker: Ranker) -> None:
+    whole = ranker.rerank(HARD_QUERIES, hard(*HARD_QUERIES.ids), Pile())
+
+    keeps_the_promises_of_a_run(whole)
+    for query_id in HARD_QUERIES.ids:
+        found = whole.doc_ids(query_id)
+        assert set(found) <= {document.doc_id for document in HARD}
+        assert len(set(found)) == len(found) > 0
+        assert ranker.rerank(HARD_QUERIES, hard(query_id), Pile()).doc_ids(query_id) == found
+        if isinstance(ranker, PairRanker):
+            assert len(found) == len(HARD), "what is not scored follows below"
+            assert found.index("twin-2") + 1 == found.index("twin-1"), "equal texts keep their first-stage order"
+
+
+def test_a_ranker_of_pairs_gives_the_order_of_any_order_of_candidates(ranker: Ranker, tiny: Tiny, fused: Run) -> None:
+    """What a pair is worth does not depend on where the first stage had it; only ties do."""
+    if not isinstance(ranker, PairRanker):
+        pytest.skip("reads the first stage's order")
+    turned = Run.of(fused.top(ranker.depth).frame.with_columns(score=-pl.col("score")), fused.name)
+    plain, other = (ranker.rerank(QUERIES, run, tiny.docstore).frame for run in (fused.top(ranker.depth), turned))
+    joined = plain.join(other, on=["query_id", "doc_id"], suffix="_turned")
+
+    assert joined.height == plain.height
+    assert (joined["score"] - joined["score_turned"]).abs().max() <= 1e-5  # type: ignore[operator]
+
+
+def test_a_noting_ranker_says_what_its_order_depends_on(ranker: Ranker, tiny: Tiny, fused: Run) -> None:
+    if not isinstance(ranker, NotingRanker):
+        pytest.skip("has nothing to tell")
+    assert json.loads(json.dumps(dict(ranker.identity))) == ranker.identity
+    told = ranker.reranked(QUERIES, fused, tiny.docstore)
+    assert_frame_equal(told.run.frame, ranker.rerank(QUERIES, fused, tiny.docstore).frame)
+    assert all(isinstance(count, int) and count > 0 for count in told.notes.values())
