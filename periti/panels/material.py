@@ -89,7 +89,7 @@ def open_material(
     if not index.exact:
         raise ConfigError(f"{folder}: the dense index is not exact; experts learn from exact vectors, build it so")
     ordinals, vectors = index.stored()
-    slices, hints, notes = _divided(name, collections, source, docstore)
+    slices, hints, notes = divisions(name, collections, source, docstore)
     return Material(
         name=name,
         domain=source.domain,
@@ -105,7 +105,7 @@ def open_material(
     )
 
 
-def _divided(
+def divisions(
     name: str, collections: Mapping[str, CollectionConfig], source: Source, docstore: Docstore
 ) -> tuple[dict[str, Slice], Hints, dict[str, int]]:
     """Slices of the docstore's collection, what is known about their queries, and counts."""

@@ -12,24 +12,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from periti.encoders.lora import TrainableLora, linears
 from periti.encoders.sentence import SentenceEncoder, Tokens, batches
-from periti.errors import EncoderError
 from periti.protocols import Vectors
+from periti.training.optimising import WEIGHTS, Optimised, State
 from periti.training.pairs import Batch
 from periti.training.settings import TrainingOptions
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-State = dict[str, NDArray[Any]]
-WEIGHTS = "weights/"
 
-
-class Student(ABC):
+class Student(Optimised, ABC):
     """What learns: parameters over a base encoder, and their optimiser.
 
     Args:
@@ -48,11 +42,8 @@ class Student(ABC):
         options: TrainingOptions,
         seed: int,
     ) -> None:
-        import torch
-
-        self._base, self._model, self._options, self._seed = base, model, options, seed
-        self._parameters = dict(parameters)
-        self._optimiser = torch.optim.AdamW(self._parameters.values(), lr=options.rate, weight_decay=0.0)
+        super().__init__(parameters, options, seed)
+        self._base, self._model, self._options = base, model, options
 
     @abstractmethod
     def _scores(self, batch: Batch) -> Tensor:
@@ -74,23 +65,13 @@ class Student(ABC):
         """
         import torch
 
-        torch.manual_seed(self._seed * 1_000_003 + number)
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._options.rate * _share(number, self._options)
+        self.begin_step(number)
         self._dropping(on=self._options.dropout > 0)
         scores = self._scores(batch) / self._options.temperature
         scores = scores.masked_fill(torch.from_numpy(batch.masked), -torch.inf)
         logs = torch.log_softmax(scores, dim=1).masked_fill(torch.from_numpy(batch.masked), 0.0)
         loss = -(torch.from_numpy(batch.target) * logs).sum(dim=1).mean()
-        if not bool(torch.isfinite(loss)):
-            raise EncoderError(
-                f"training: the loss of step {number} is {float(loss.detach())}; lower the learning rate"
-            )
-        self._optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._parameters.values(), 1.0)
-        self._optimiser.step()
-        return float(loss.detach())
+        return self.descend(loss, number)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Vectors of queries as they are now, float32 (n, d)."""
@@ -100,33 +81,6 @@ class Student(ABC):
         with torch.no_grad():
             vectors: Vectors = self._queries(texts).numpy()
         return vectors
-
-    def weights(self) -> State:
-        """The weights as they are now, by name below `WEIGHTS`."""
-        return {f"{WEIGHTS}{name}": one.detach().numpy().copy() for name, one in self._parameters.items()}
-
-    def state(self) -> State:
-        """Weights and moments, everything that the next step depends on."""
-        found = self.weights()
-        for name, parameter in self._parameters.items():
-            for key, value in self._optimiser.state.get(parameter, {}).items():
-                found[f"{key}/{name}"] = value.detach().numpy().copy()
-        return found
-
-    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take the weights and moments of `state`."""
-        import torch
-
-        for name, parameter in self._parameters.items():
-            with torch.no_grad():
-                parameter.copy_(torch.from_numpy(state[f"{WEIGHTS}{name}"]))
-            moments = {
-                key: torch.from_numpy(np.array(state[f"{key}/{name}"]))
-                for key in ("step", "exp_avg", "exp_avg_sq")
-                if f"{key}/{name}" in state
-            }
-            if moments:
-                self._optimiser.state[parameter] = moments
 
     def tokens(self, texts: Sequence[str], *, side: int = 0) -> list[Tokens]:
         """Tokens of queries (side 0) or documents (side 1) as training reads them."""
@@ -174,9 +128,4 @@ def dropping(model: Any, layers: Mapping[str, TrainableLora], *, on: bool) -> No
         model[0].auto_model.get_submodule(name).train(mode=on)
 
 
-def _share(step: int, options: TrainingOptions) -> float:
-    """Share of the learning rate: linear up over the warm-up, then linear down to zero after the last step."""
-    warm = max(1, round(options.warmup * options.steps))
-    if step <= warm:
-        return step / warm
-    return max(0.0, (options.steps + 1 - step) / (options.steps + 1 - warm))
+__all__ = ["WEIGHTS", "State", "Student", "dropping", "hung", "named"]

@@ -1,0 +1,1 @@
+"""Rankers that are trained from collections: a file names sources, first stages and settings."""

@@ -1,0 +1,121 @@
+"""A ranker's configuration: collections and how their queries are divided, first stages, how it is trained.
+
+name = "reader"
+indexes = "indexes"
+home = "rankers"
+
+[training]
+loss = "bce"
+
+[collections.scifact]
+dataset = "scifact"
+train = "train"
+test = "test"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from periti.config import anchored, parse, read_toml
+from periti.errors import ConfigError
+from periti.panels.collection import CollectionConfig
+from periti.registry import nearest
+from periti.training.ranking.settings import RankingOptions
+
+SLICES = [0.85, 0.15, 0.0]
+"""Shares of fit, dev and utilities where a collection sets none: a ranker has no use for utilities."""
+
+
+@dataclass(frozen=True)
+class RankerConfig:
+    """Everything about a ranker. Paths are relative to the file.
+
+    Attributes:
+        name: of the ranker.
+        collections: what it learns from and, with test splits, whose queries it must not have seen.
+        sources: the collections to learn from; all that have queries to learn from by default.
+        description: for the card.
+        base: folder of the encoder that training starts from under a new head; MiniLM by default.
+        model: folder of a cross-encoder to go on from instead.
+        first_stages: collection -> pipeline (folder or TOML file) whose run makes its lists; BM25 where none is named.
+        teachers: collection -> TREC run with a stronger ranker's scores of training queries, for "margin-mse".
+        indexes: folder of indexes by collection, read where they have words.
+        home: folder of what is made: rankers, and words of collections that `indexes` lacks.
+        measure: on dev.
+        training: the settings.
+    """
+
+    name: str
+    collections: Mapping[str, CollectionConfig]
+    sources: tuple[str, ...] = ()
+    description: str = ""
+    base: Path | None = None
+    model: Path | None = None
+    first_stages: Mapping[str, Path] = field(default_factory=dict)
+    teachers: Mapping[str, Path] = field(default_factory=dict)
+    indexes: Path = Path("indexes")
+    home: Path = Path("rankers")
+    measure: str = "nDCG@10"
+    training: RankingOptions = field(default_factory=RankingOptions)
+
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """The collections to learn from."""
+        return self.sources or tuple(name for name, one in self.collections.items() if one.learns)
+
+
+def read_ranker_config(path: Path) -> RankerConfig:
+    """The ranker that a TOML file describes.
+
+    Raises:
+        ConfigError: an unknown key, a wrong value, nothing to learn from, a name that is no collection.
+    """
+    table = read_toml(path)
+    known = {f.name for f in fields(RankerConfig)}
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"{path}: unknown key {key!r}; {nearest(key, known)}")
+    if not isinstance(table.get("collections"), dict) or not table["collections"]:
+        raise ConfigError(f"{path}: no collections; add at least one table [collections.NAME]")
+    plain = dict(table)
+    plain["collections"] = {
+        name: anchored(parse(CollectionConfig, {"slices": SLICES, **one}, f"{path} [collections.{name}]"), path.parent)
+        for name, one in table["collections"].items()
+    }
+    for key in ("first_stages", "teachers"):
+        plain[key] = _paths(table.get(key, {}), f"{path} [{key}]", path.parent)
+    config: RankerConfig = anchored(parse(RankerConfig, plain, str(path)), path.parent)
+    _check(config, path)
+    return config
+
+
+def _paths(table: object, where: str, folder: Path) -> dict[str, Path]:
+    if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
+        raise ConfigError(f"{where}: expected a table of collections and paths, found {table!r}")
+    return {name: folder / value for name, value in table.items()}
+
+
+def _check(config: RankerConfig, path: Path) -> None:
+    if config.base and config.model:
+        raise ConfigError(f"{path}: base and model are both set; a ranker starts from one of them")
+    if not config.learnt:
+        raise ConfigError(f"{path}: no collection has queries to learn from; give one a train split")
+    for key, names in (
+        ("sources", config.learnt),
+        ("first_stages", config.first_stages),
+        ("teachers", config.teachers),
+    ):
+        for name in names:
+            if name not in config.collections:
+                raise ConfigError(f"{path}: {key} names {name!r}; {nearest(name, config.collections)}")
+    for name in config.learnt:
+        if not config.collections[name].learns:
+            raise ConfigError(f"{path}: collection {name!r} has no train split to learn from")
+        if config.training.teacher and name not in config.teachers:
+            raise ConfigError(
+                f"{path}: loss {config.training.loss!r} needs a teacher's run of collection {name!r}; "
+                f"name its file: [teachers] {name} = FILE"
+            )

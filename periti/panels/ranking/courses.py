@@ -1,0 +1,68 @@
+"""The rankers of a configuration: one folder for each curriculum and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from periti.config import digest
+from periti.encoders import minilm_path
+from periti.encoders.cross import CrossEncoder, load_cross_encoder, untrained_cross_encoder
+from periti.panels.ranking.config import RankerConfig
+from periti.panels.ranking.dev import dev_lists, dev_score
+from periti.panels.ranking.source import open_ranking_source
+from periti.progress import Progress
+from periti.training.ranking.trainer import RankerCourse, train_ranker
+
+
+def ranker_folder(config: RankerConfig, seed: int) -> Path:
+    """Where the ranker of a configuration's curriculum and of a seed lies."""
+    return config.home / config.name / config.training.curriculum / f"seed-{seed}"
+
+
+def start_of(config: RankerConfig, seed: int) -> CrossEncoder:
+    """The cross-encoder that training starts from: one to go on from, or an encoder under a head drawn by seed."""
+    options = config.training
+    lengths = {"max_length": options.max_length, "query_budget": options.query_budget}
+    if config.model:
+        return load_cross_encoder(config.model, **lengths)
+    return untrained_cross_encoder(config.base or minilm_path(), seed, **lengths)
+
+
+def train_ranker_of(config: RankerConfig, seed: int, *, progress: Progress, command: str = "") -> Mapping[str, Any]:
+    """The card of the ranker of a seed, trained if it is not there yet; a killed training goes on.
+
+    Args:
+        config: sources, first stages, settings.
+        seed: of the head, the draws and dropout.
+        progress: told of building, searching and training.
+        command: that trains it again, for the card.
+
+    Raises:
+        InputError: there is nothing to learn from or to stop by, or the ranker there was trained otherwise.
+        UnknownName, DatasetError, FormatError, IndexUnusable, EncoderError: as collections and models raise them.
+    """
+    sources = [open_ranking_source(name, config, progress) for name in config.learnt]
+    start = start_of(config, seed)
+    lists = dev_lists(sources, start, config)
+    licences = {source.name: source.licence for source in sources}
+    card = {
+        "description": config.description,
+        "domains": sorted({source.domain for source in sources}),
+        "licence": "; ".join(sorted(set(licences.values()))),
+        "data_licences": licences,
+        "measure": f"mean over sources of {config.measure} on dev, lists of the first stage reranked",
+        "dev_lists": [one.sentence(config.measure) for one in lists],
+        "command": command,
+    }
+    course = RankerCourse(
+        name=config.name,
+        sets=[source.training_set(config) for source in sources],
+        options=config.training,
+        seed=seed,
+        card=card,
+        sources=[source.told for source in sources],
+        dev=digest([config.measure, [source.dev_digest for source in sources]]),
+    )
+    return train_ranker(start, course, dev_score(lists, config.measure), ranker_folder(config, seed), progress=progress)
