@@ -33,7 +33,7 @@ LAYERS = (
     {"retrievers", "rankers", "training"},
     {"pipeline"},
     {"batches"},
-    {"panels", "mesh"},
+    {"panels", "mesh", "screening"},
     {"doctor"},
     {"api"},
     {"cli"},
@@ -44,7 +44,7 @@ APART = {
     "evaluation": {"errors", "types", "registry", "protocols", "progress"},
 }
 """Parts that stand beside the layers, and all they may import: evaluation judges a run from any system on earth."""
-READ_BY = {"panels", "mesh", "doctor", "api", "cli"}
+READ_BY = {"panels", "mesh", "screening", "doctor", "api", "cli"}
 """The only parts that may import one that stands apart."""
 
 HOMES = {

@@ -13,7 +13,7 @@ from periti.errors import PeritiError
 
 COMMANDS = (
     "demo", "datasets", "index", "search", "run", "calibrate", "fuse", "evaluate", "compare", "agree",
-    "adjudicate", "train", "router", "mesh", "serve", "doctor",
+    "adjudicate", "screen", "train", "router", "mesh", "serve", "doctor",
 )  # fmt: skip
 
 DESCRIPTION = "Retrieval and ranking by a panel of domain experts, with evaluation people can trust."
@@ -29,7 +29,9 @@ EPILOG = """examples:
   periti compare --qrels scifact a.run b.run         differences, intervals, corrected significance
   periti agree --qrels a.qrels b.qrels --runs *.run  do other judgements rank the systems alike?
   periti adjudicate simulate --dataset clef-tar-2017 which cheap judgements keep the conclusions?
+  periti screen --dataset cohen-screening --all      which citations of a review to read first, and when to stop
   periti train expert panel.toml --seed 1            experts over one frozen document encoder
+  periti train ranker ranker.toml --seed 1           a cross-encoder over a first stage's lists
   periti router evaluate panel.toml                  is the routed panel better than one model?
   periti mesh suggest "heart attack*" --index x     MeSH headings for a clause of a Boolean query
   periti doctor                                      is everything in place on this machine?
