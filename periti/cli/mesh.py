@@ -112,22 +112,30 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     from periti.datasets.reading import decoded, read_bytes
     from periti.mesh.cases import read_query
     from periti.mesh.clauses import clauses, rebuilt
+    from periti.mesh.ovid import limits
     from periti.mesh.syntax import for_pubmed, proximities, pubmed_text
 
-    query = read_query(decoded(read_bytes(arguments.query), arguments.query))
+    written = decoded(read_bytes(arguments.query), arguments.query)
+    query = read_query(written)
     suggester, (method,) = _opened(arguments, arguments.method)
     own = clauses(query)
     found = suggester.suggest([clause.keywords for clause in own], method, arguments.k)
     headings = [[heading for heading, _ in hits] for hits in found]
     whole = rebuilt(query, headings)
     text = pubmed_text(for_pubmed(whole))
+    notes = {
+        "proximity operators became AND, which finds more": proximities(whole),
+        "groups of words near each other were searched word by word": sum(clause.unjoined for clause in own),
+        "lines with a limit were left out": len(limits(written)),
+    }
+    notes = {what: count for what, count in notes.items() if count}
     if arguments.json:
         told = [{"own": clause.headings, "suggested": names} for clause, names in zip(own, headings, strict=True)]
-        print(json.dumps({"query": text, "clauses": told, "proximities_as_and": proximities(whole)}))
+        print(json.dumps({"query": text, "clauses": told, "notes": notes}))
         return 0
     print(text)
-    if proximities(whole):
-        print(f"{proximities(whole)} proximity operators became AND, which finds more", file=sys.stderr)
+    for what, count in notes.items():
+        print(f"{count} {what}", file=sys.stderr)
     return 0
 
 

@@ -53,6 +53,11 @@ def parse(query: str) -> Node:
     return read[-1]
 
 
+def limits(query: str) -> list[str]:
+    """The lines that the tree has no place for."""
+    return [line.strip() for line in query.splitlines() if _LIMIT.fullmatch(line)]
+
+
 @dataclass(frozen=True)
 class _Token:
     kind: str
