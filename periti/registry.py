@@ -151,6 +151,7 @@ RANKERS = Registry(
     {
         "identity": "periti.rankers.identity:IdentityRanker",
         "cross-encoder": "periti.rankers.cross_encoder:CrossEncoderRanker",
+        "passages": "periti.rankers.passages:PassageRanker",
         "llm-pointwise": "periti.rankers.llm.pointwise:PointwiseRanker",
         "llm-pairwise": "periti.rankers.llm.pairwise:PairwiseRanker",
         "llm-listwise": "periti.rankers.llm.listwise:ListwiseRanker",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -57,7 +57,7 @@ class PairRanker:
     Args:
         scorer: says how relevant each pair is.
         depth: documents of a query that are scored; the others follow in first-stage order.
-        chunk: pairs whose texts are held at a time.
+        chunk: pairs whose texts are held at a time, and the rest of the last one's query.
     """
 
     def __init__(self, scorer: PairScorer, depth: int, *, chunk: int = 4096) -> None:
@@ -83,14 +83,23 @@ class PairRanker:
         pairs = pairs.sort("query_id", "rank")
         notes: Counter[str] = Counter()
         logits = []
-        for start in range(0, pairs.height, self._chunk):
-            part = pairs.slice(start, self._chunk)
+        for part in _whole_queries(pairs, self._chunk):
             scored = self.scorer.score(part["text"].to_list(), corpus.get(part["doc_id"].to_list()))
             require_finite(scored.logits, part)
             logits.append(scored.logits)
             notes.update(scored.notes)
         values = np.concatenate(logits) if logits else np.empty(0)
         return Reranked(finished(run, pairs.select("query_id", "doc_id").with_columns(logit=pl.Series(values))), notes)
+
+
+def _whole_queries(pairs: pl.DataFrame, size: int) -> Iterator[pl.DataFrame]:
+    """Consecutive pairs, at least `size` of them and all of a query: a query that is cut is then counted once."""
+    ends = pairs.with_row_index("end").group_by("query_id").agg(pl.col("end").max() + 1)["end"].sort().to_list()
+    start = 0
+    for end in ends:
+        if end - start >= size or end == pairs.height:
+            yield pairs.slice(start, end - start)
+            start = end
 
 
 def require_finite(logits: Logits, pairs: pl.DataFrame) -> None:

@@ -122,6 +122,11 @@ def crossed(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
     return kind.open(kind.Options(model=str(save_cross(bert)), depth=5, query_budget=16))
 
 
+def by_passages(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
+    kind = RANKERS.load("passages")
+    return kind.open(kind.Options(model=str(save_cross(bert)), depth=5, length=9, stride=5, query_budget=16))
+
+
 def asking(name: str, **options: Any) -> Build:
     """A ranker that asks a local server."""
 
@@ -175,6 +180,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
     },
     "rankers": {
         "cross-encoder": crossed,
+        "passages": by_passages,
         "identity": plain(RANKERS, "identity"),
         "llm-pointwise": asking("llm-pointwise"),
         "llm-pairwise": asking("llm-pairwise", depth=4),
