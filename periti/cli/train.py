@@ -1,4 +1,4 @@
-"""`periti train`: the experts of a panel."""
+"""`periti train`: the experts of a panel; `train_ranker` has rankers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from periti.cli import train_ranker
 from periti.cli.panel_files import add_panel_arguments, read_panel
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ command that builds its own index is printed."""
 
 def add_parser(commands: Any) -> None:
     """Add the command."""
-    parser = commands.add_parser("train", help="train the experts of a panel")
+    parser = commands.add_parser("train", help="train the experts of a panel, or a ranker")
     kinds = parser.add_subparsers(title="what to train", metavar="WHAT", required=True)
     expert = kinds.add_parser(
         "expert",
@@ -36,6 +37,7 @@ def add_parser(commands: Any) -> None:
     add_panel_arguments(expert)
     expert.add_argument("--expert", nargs="+", metavar="NAME", help="only these experts (default: all, controls too)")
     expert.set_defaults(run=train)
+    train_ranker.add_parser(kinds)
 
 
 def train(arguments: argparse.Namespace) -> int:

@@ -99,7 +99,7 @@ def require_course(card: Mapping[str, Any], fingerprint: str, folder: Path) -> N
     """Refuse a finished expert of another course; raises InputError."""
     if card.get("course") != fingerprint:
         raise InputError(
-            f"{folder} holds an expert trained from other data, settings or seed; remove it or choose another place"
+            f"{folder} holds what was trained from other data, settings or seed; remove it or choose another place"
         )
 
 

@@ -16,8 +16,9 @@ test = "test"
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from periti.config import anchored, parse, read_toml
 from periti.errors import ConfigError
@@ -92,6 +93,23 @@ def read_ranker_config(path: Path) -> RankerConfig:
     return config
 
 
+def with_training(config: RankerConfig, **changed: Any) -> RankerConfig:
+    """The configuration with other settings of training; raises ConfigError as the file would."""
+    found = replace(config, training=replace(config.training, **changed))
+    require_teachers(found, config.name)
+    return found
+
+
+def require_teachers(config: RankerConfig, where: object) -> None:
+    """Refuse a loss that needs a teacher where a source has none; raises ConfigError."""
+    for name in config.learnt:
+        if config.training.teacher and name not in config.teachers:
+            raise ConfigError(
+                f"{where}: loss {config.training.loss!r} needs a teacher's run of collection {name!r}; "
+                f"name its file: [teachers] {name} = FILE"
+            )
+
+
 def _paths(table: object, where: str, folder: Path) -> dict[str, Path]:
     if not isinstance(table, dict) or not all(isinstance(value, str) for value in table.values()):
         raise ConfigError(f"{where}: expected a table of collections and paths, found {table!r}")
@@ -114,8 +132,4 @@ def _check(config: RankerConfig, path: Path) -> None:
     for name in config.learnt:
         if not config.collections[name].learns:
             raise ConfigError(f"{path}: collection {name!r} has no train split to learn from")
-        if config.training.teacher and name not in config.teachers:
-            raise ConfigError(
-                f"{path}: loss {config.training.loss!r} needs a teacher's run of collection {name!r}; "
-                f"name its file: [teachers] {name} = FILE"
-            )
+    require_teachers(config, path)
