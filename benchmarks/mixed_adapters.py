@@ -6,7 +6,7 @@ with no vector remembered. All contestants of a size take turns.
 
 Usage: python benchmarks/mixed_adapters.py [--busy] [--rounds N]
 
-On a machine that others keep busy, --busy gives torch one thread and counts the processor's time instead of the clock's.
+On a machine that others keep busy, --busy gives torch one thread and counts the time of the processor.
 """
 
 from __future__ import annotations
