@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from periti.errors import ConfigError, InputError
-from periti.rankers.fusion.ballots import Ballots
+from periti.rankers.fusion.candidates import Candidates
 from periti.rankers.fusion.offline import QuerySets, everybody
 from periti.rankers.fusion.scaling import SCALINGS
 from periti.rankers.fusion.settings import made, weighted
+from periti.rankers.fusion.ties import Standings, settle
 from periti.types import SCORED, Run
 
 Lists = Mapping[str, Mapping[str, float]]
@@ -206,15 +207,21 @@ def test_scaled_scores_forget_unit_and_origin(scaling: str, factor: float, shift
 # ties
 
 
-def settled(frame: pl.DataFrame, name: str) -> Run:
+def settled(frame: pl.DataFrame) -> Run:
     """Ties settled in a frame of query_id, doc_id, score, best."""
-    queries, docs = frame["query_id"].unique().sort(), frame["doc_id"].unique().sort()
-    query, doc = (
-        pl.Series(own.name, [known.to_list().index(value) for value in own])
-        for own, known in ((frame["query_id"], queries), (frame["doc_id"], docs))
+    frame = frame.sort("query_id", maintain_order=True)
+    docs = frame["doc_id"].unique(maintain_order=True)
+    doc = np.array([docs.to_list().index(doc_id) for doc_id in frame["doc_id"]])
+    sizes = frame.group_by("query_id", maintain_order=True).len()["len"].to_numpy().astype(np.intp)
+    standings = Standings(
+        frame["score"].to_numpy().astype(np.float32),
+        frame["best"].to_numpy().astype(np.intp),
+        Candidates(np.arange(len(doc)), doc, sizes),
     )
-    coded = frame.select(query.alias("query"), doc.alias("doc"), "score", "best")
-    return Ballots(frame, np.array([0]), frame["query_id"], queries, docs).settled(coded, name)
+    ids, scores_settled = settle(standings, docs)
+    rank = np.concatenate([np.arange(1, size + 1) for size in sizes]).astype(np.int32)
+    columns = {"query_id": frame["query_id"], "doc_id": ids, "score": scores_settled, "rank": rank}
+    return Run("x", pl.DataFrame(columns))
 
 
 def test_equal_scores_come_by_best_rank_and_then_by_descending_id() -> None:
@@ -236,7 +243,7 @@ def test_a_tie_broken_by_rank_is_read_alike_by_whoever_sorts_scores() -> None:
     ]
     frame = pl.DataFrame([*rows, ("p", "zz", -1.0, 3.0)], schema=["query_id", "doc_id", "score", "best"], orient="row")
 
-    run = settled(frame, "x")
+    run = settled(frame)
 
     assert run.doc_ids("q") == ["a", "c", "b", "d"]
     assert run.doc_ids("p") == ["z", "zz"]
@@ -258,7 +265,7 @@ def test_a_tie_broken_by_rank_is_read_alike_by_whoever_sorts_scores() -> None:
     )
 )
 def test_the_order_meant_is_the_order_of_the_run(rows: list[tuple[str, str, float, int]]) -> None:
-    run = settled(pl.DataFrame(rows, schema=["query_id", "doc_id", "score", "best"], orient="row"), "x")
+    run = settled(pl.DataFrame(rows, schema=["query_id", "doc_id", "score", "best"], orient="row"))
 
     meant = sorted(
         sorted(rows, key=lambda row: row[1], reverse=True), key=lambda row: (row[0], -np.float32(row[2]), row[3])

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-import polars as pl
 
 from periti.errors import ConfigError
 from periti.rankers.calibration.calibration import Calibration
-from periti.rankers.fusion.ballots import Ballots
+from periti.rankers.fusion.ballots import Ballots, Values
 from periti.rankers.fusion.scaling import MISSING
-from periti.rankers.fusion.scores import combined
 from periti.rankers.fusion.valued import Valued
 from periti.registry import nearest
 from periti.types import Plan, Run
 
-RULES: Mapping[str, pl.Expr] = {
-    "sum": pl.col("total"),
-    "mnz": pl.col("hits") * pl.col("total"),
-    "max": pl.col("top"),
+RULES: Mapping[str, Callable[[Valued], Values]] = {
+    "sum": lambda valued: valued.total,
+    "mnz": lambda valued: valued.hits * valued.total,
+    "max": lambda valued: valued.top,
 }
 
 
@@ -71,15 +69,13 @@ class CalibratedFusion:
         """
         valued = self._valued(Ballots.of(runs, plan))
         name = f"calibrated({self.calibration.method})"
-        return valued.ballots.settled(combined(valued).with_columns(score=RULES[self.options.rule]), name)
+        return valued.ballots.settled(RULES[self.options.rule](valued), name)
 
     def _valued(self, ballots: Ballots) -> Valued:
         """Calibrated values; curves rise, so a list's last row has its lowest value."""
-        scores = ballots.column("score")
-        value = np.zeros(len(scores))
+        value = np.zeros(len(ballots.score))
         for name, own in ballots.by_expert().items():
-            value[own] = self.calibration.values(name, scores[own])
+            value[own] = self.calibration.values(name, ballots.score[own])
         if self.options.missing == "zero":
-            return Valued(ballots, value, np.zeros(len(value)))
-        last = ballots.starts + ballots.lengths - 1
-        return Valued(ballots, value, ballots.spread(value[last]))
+            return Valued(ballots, value, np.zeros(len(ballots.starts)))
+        return Valued(ballots, value, value[ballots.starts + ballots.lengths - 1])

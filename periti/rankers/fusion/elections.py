@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from periti.rankers.fusion.ballots import Ballots, Values
+from periti.rankers.fusion.codes import Places
 from periti.rankers.fusion.ranks import NoOptions
-from periti.rankers.fusion.scaling import candidates
-from periti.rankers.fusion.valued import Valued, summed
+from periti.rankers.fusion.valued import Valued
 from periti.types import Plan, Run
 
 _CELLS = 1 << 22
@@ -36,9 +35,9 @@ class BordaFuse:
     def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """Every document that an asked expert returned, once; raises InputError without runs."""
         ballots = Ballots.of(runs, plan)
-        count = candidates(ballots)
-        absent = (count - ballots.spread(ballots.lengths.astype(np.float64)) + 1) / 2
-        return ballots.settled(summed(Valued(ballots, count - ballots.column("rank") + 1, absent)), "borda")
+        count = ballots.candidates.sizes[ballots.query].astype(np.float64)
+        points = ballots.spread(count) - ballots.rank + 1
+        return ballots.settled(Valued(ballots, points, (count - ballots.lengths + 1) / 2).total, "borda")
 
 
 class Condorcet:
@@ -60,25 +59,21 @@ class Condorcet:
     def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """Every document that an asked expert returned, once; raises InputError without runs."""
         ballots = Ballots.of(runs, plan)
-        number = pl.Series("list", ballots.spread(np.arange(len(ballots.starts), dtype=np.float64)))
-        votes = ballots.frame.with_columns(number)
-        parts = [_copeland(own) for own in votes.partition_by("query", maintain_order=True)]
-        if not parts:
-            return Run.empty("condorcet")
-        return ballots.settled(pl.concat(parts), "condorcet")
+        own = [np.flatnonzero(ballots.query == query) for query in range(len(ballots.queries))]
+        scores = [_copeland(ballots, query, lists) for query, lists in enumerate(own)]
+        return ballots.settled(np.concatenate([np.empty(0), *scores]), "condorcet")
 
 
-def _copeland(votes: pl.DataFrame) -> pl.DataFrame:
-    """The candidates of one query with their scores and best ranks."""
-    wide = votes.group_by("doc", maintain_order=True).agg(pl.col("rank").min().alias("best"))
-    places = {doc: i for i, doc in enumerate(wide["doc"])}
+def _copeland(ballots: Ballots, query: int, lists: Places) -> Values:
+    """Scores of one query's candidates."""
+    found = ballots.candidates
     margins: list[tuple[float, Values]] = []
-    for own in votes.partition_by("list", maintain_order=True):
-        ranks = np.full(len(places), np.inf)
-        ranks[[places[doc] for doc in own["doc"]]] = own["rank"].to_numpy()
-        margins.append((float(own["weight"][0]), ranks))
-    score = np.concatenate([_beaten(margins, rows) for rows in _blocks(len(places))])
-    return wide.select(pl.lit(votes["query"][0], pl.UInt32).alias("query"), "doc", pl.Series("score", score), "best")
+    for i in lists.tolist():
+        rows = slice(ballots.starts[i], ballots.starts[i] + ballots.lengths[i])
+        ranks = np.full(int(found.sizes[query]), np.inf)
+        ranks[found.of_row[rows] - found.starts[query]] = ballots.rank[rows]
+        margins.append((float(ballots.weights[i]), ranks))
+    return np.concatenate([_beaten(margins, rows) for rows in _blocks(int(found.sizes[query]))])
 
 
 def _blocks(candidates: int) -> list[slice]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from periti.errors import ConfigError, InputError
 from periti.rankers.fusion.ballots import Ballots, Values
 from periti.rankers.fusion.scaling import scaled
-from periti.rankers.fusion.valued import Valued, summed
+from periti.rankers.fusion.valued import Valued
 from periti.registry import nearest
 from periti.types import Plan, Qrels, Run
 
@@ -64,17 +64,17 @@ class Learned:
             InputError: no runs, or one of an expert that has no table.
         """
         ballots = Ballots.of(runs, plan)
-        value, absent = np.zeros(ballots.frame.height), np.zeros(ballots.frame.height)
+        value, absent = np.zeros(len(ballots.doc)), np.zeros(len(ballots.starts))
         for name, own in ballots.by_expert().items():
             if name not in self.tables:
                 raise InputError(f"{self.method}: nothing was learned of {name!r}; {nearest(name, self.tables)}")
-            value[own], absent[own] = self._values(name, ballots, own)
-        return ballots.settled(summed(Valued(ballots, value, absent)), self.method)
+            lists = np.array(ballots.asked) == name
+            value[own], absent[lists] = self._values(name, ballots, own)
+        return ballots.settled(Valued(ballots, value, absent).total, self.method)
 
     def _values(self, name: str, ballots: Ballots, own: NDArray[np.bool_]) -> tuple[Values, float]:
         table = np.array(self.tables[name])
-        rank = ballots.column("rank")[own].astype(np.int64)
-        length = np.repeat(ballots.lengths, ballots.lengths)[own]
+        rank, length = ballots.rank[own], ballots.spread(ballots.lengths)[own]
         if self.method == "mapfuse":
             return table[0] / rank, 0.0
         if self.method == "posfuse":

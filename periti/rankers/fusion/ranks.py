@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-import polars as pl
+import numpy as np
 
 from periti.errors import ConfigError
-from periti.rankers.fusion.ballots import Ballots
+from periti.rankers.fusion.ballots import Ballots, Values
 from periti.types import Plan, Run
 
 
@@ -31,12 +31,12 @@ class RankSum:
         """The rule and its options, the name of its runs."""
         raise NotImplementedError
 
-    def share(self) -> pl.Expr:
-        """What a document gets at column `rank`."""
+    def share(self, rank: Values) -> Values:
+        """What a document gets at each rank, float64 (ranks,)."""
         raise NotImplementedError
 
-    def total(self, shares: pl.Expr, experts: pl.Expr) -> pl.Expr:  # noqa: ARG002  (rules below use it)
-        """The score of a document from the sum of its shares and the number of experts that returned it."""
+    def total(self, shares: Values, ballots: Ballots) -> Values:  # noqa: ARG002  (rules below use it)
+        """Scores of the candidates from the sums of their shares, float64 (candidates,)."""
         return shares
 
     def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
@@ -50,11 +50,9 @@ class RankSum:
             InputError: no runs.
         """
         ballots = Ballots.of(runs, plan)
-        shares = (pl.col("weight") * self.share()).sum()
-        fused = ballots.frame.group_by("query", "doc", maintain_order=True).agg(
-            self.total(shares, pl.len().cast(pl.Float64)).alias("score"), pl.col("rank").min().alias("best")
-        )
-        return ballots.settled(fused, self.name)
+        by_rank = self.share(np.arange(1.0, ballots.lengths.max(initial=0) + 1))
+        shares = ballots.candidates.sum(ballots.weight * by_rank[ballots.rank - 1])
+        return ballots.settled(self.total(shares, ballots), self.name)
 
 
 @dataclass(frozen=True)
@@ -78,10 +76,10 @@ class ReciprocalRankFusion(RankSum):
         """The rule and its k."""
         return f"rrf(k={self.options.k})"
 
-    def share(self) -> pl.Expr:
+    def share(self, rank: Values) -> Values:
         """1 / (k + r)."""
-        place: pl.Expr = self.options.k + pl.col("rank")
-        return 1.0 / place
+        shares: Values = 1.0 / (self.options.k + rank)
+        return shares
 
 
 @dataclass(frozen=True)
@@ -99,13 +97,13 @@ class InverseSquareRank(RankSum):
         """The rule."""
         return "isr"
 
-    def share(self) -> pl.Expr:
+    def share(self, rank: Values) -> Values:
         """1 / r²."""
-        return 1.0 / pl.col("rank").pow(2)
+        return 1.0 / rank**2
 
-    def total(self, shares: pl.Expr, experts: pl.Expr) -> pl.Expr:
+    def total(self, shares: Values, ballots: Ballots) -> Values:
         """The sum times h."""
-        return experts * shares
+        return ballots.candidates.hits * shares
 
 
 @dataclass(frozen=True)
@@ -129,10 +127,10 @@ class LogInverseSquareRank(InverseSquareRank):
         """The rule and its σ."""
         return f"log-isr(sigma={self.options.sigma:g})"
 
-    def total(self, shares: pl.Expr, experts: pl.Expr) -> pl.Expr:
+    def total(self, shares: Values, ballots: Ballots) -> Values:
         """The sum times ln(h + σ)."""
-        seen: pl.Expr = experts + self.options.sigma
-        return seen.log() * shares
+        seen: Values = np.log(ballots.candidates.hits + self.options.sigma)
+        return seen * shares
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,8 @@ class RankBiasedCentroids(RankSum):
         """The rule and its p."""
         return f"rbc(p={self.options.p:g})"
 
-    def share(self) -> pl.Expr:
+    def share(self, rank: Values) -> Values:
         """(1 - p) · p^(r - 1)."""
-        p = float(self.options.p)
-        return (1 - p) * pl.lit(p).pow(pl.col("rank") - 1)
+        p = self.options.p
+        shares: Values = (1 - p) * p ** (rank - 1)
+        return shares

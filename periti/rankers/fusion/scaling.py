@@ -10,11 +10,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from periti.errors import ConfigError, InputError
 from periti.rankers.fusion.ballots import Ballots, Values
 from periti.rankers.fusion.valued import Valued
 from periti.registry import nearest
+
+Scaled = tuple[Values, NDArray[np.bool_]]
 
 MISSING = ("zero", "list_min")
 """What a document gets from a list that has not returned it: 0, or what the smallest raw score of the list gets (the
@@ -28,12 +31,12 @@ def scaled(ballots: Ballots, scaling: str, missing: str) -> Valued:
         InputError: the scaling divides by a largest score that is negative or zero.
     """
     value, constant = SCALINGS[scaling](ballots)
-    value = np.where(constant, 1.0, value)
+    if constant.any():
+        value = np.where(ballots.spread(constant), 1.0, value)
     if missing == "zero":
-        return Valued(ballots, value, np.zeros_like(value))
+        return Valued(ballots, value, np.zeros(len(constant)))
     # Scalings keep the order, so what the smallest raw score gets is the smallest value of the list.
-    lowest = np.minimum.reduceat(value, ballots.starts) if len(value) else value
-    return Valued(ballots, value, np.where(constant, 0.0, ballots.spread(lowest)))
+    return Valued(ballots, value, np.where(constant, 0.0, _each(np.minimum, ballots, value)))
 
 
 def check(rule: str, scaling: str, missing: str) -> None:
@@ -44,86 +47,75 @@ def check(rule: str, scaling: str, missing: str) -> None:
         raise ConfigError(f"{rule}: missing is {missing!r}; {nearest(missing, MISSING)}")
 
 
-def _extremes(ballots: Ballots) -> tuple[Values, Values, Values]:
-    """Each row's score, and the least and the largest of its list."""
-    score = ballots.column("score")
-    if not len(score):
-        return score, score, score
-    low = ballots.spread(np.minimum.reduceat(score, ballots.starts))
-    return score, low, ballots.spread(np.maximum.reduceat(score, ballots.starts))
+def _each(over: np.ufunc, ballots: Ballots, value: Values) -> Values:
+    """The least, the largest or the sum of each list's values, float64 (n,): float64 (lists,)."""
+    found: Values = over.reduceat(value, ballots.starts) if len(value) else value
+    return found
 
 
-def _none(ballots: Ballots) -> tuple[Values, Values]:
-    score = ballots.column("score")
-    return score, np.zeros(len(score), bool)
+def _extremes(ballots: Ballots) -> tuple[Values, Values]:
+    """The least and the largest score of each list, float64 (lists,)."""
+    return _each(np.minimum, ballots, ballots.score), _each(np.maximum, ballots, ballots.score)
 
 
-def _min_max(ballots: Ballots) -> tuple[Values, Values]:
+def _none(ballots: Ballots) -> Scaled:
+    return ballots.score, np.zeros(len(ballots.starts), bool)
+
+
+def _min_max(ballots: Ballots) -> Scaled:
     """(s - min) / (max - min)."""
-    score, low, high = _extremes(ballots)
+    low, high = _extremes(ballots)
     constant = high == low
-    return (score - low) / np.where(constant, 1.0, high - low), constant
+    return (ballots.score - ballots.spread(low)) / ballots.spread(np.where(constant, 1.0, high - low)), constant
 
 
-def _max(ballots: Ballots) -> tuple[Values, Values]:
+def _max(ballots: Ballots) -> Scaled:
     """The score as a share of the largest."""
-    score, low, high = _extremes(ballots)
+    low, high = _extremes(ballots)
     constant = high == low
-    wrong = ~constant & (high <= 0)
-    if wrong.any():
-        row = int(np.flatnonzero(wrong)[0])
-        query = ballots.queries[int(ballots.frame["query"][row])]
+    wrong = np.flatnonzero(~constant & (high <= 0))
+    if len(wrong):
+        query = ballots.queries[int(ballots.query[wrong[0]])]
         raise InputError(
-            f"scaling by max divides by the largest score of a list, which is {high[row]:g} for query {query!r}; "
+            f"scaling by max divides by the largest score of a list, which is {high[wrong[0]]:g} for query {query!r}; "
             "choose min-max for scores below zero"
         )
-    return score / np.where(constant, 1.0, high), constant
+    return ballots.score / ballots.spread(np.where(constant, 1.0, high)), constant
 
 
-def _sum(ballots: Ballots) -> tuple[Values, Values]:
+def _sum(ballots: Ballots) -> Scaled:
     """(s - min) / Σ (s - min), as ranx: a plain sum breaks where scores are negative."""
-    score, low, high = _extremes(ballots)
+    low, high = _extremes(ballots)
     constant = high == low
-    above = score - low
-    total = ballots.spread(np.add.reduceat(above, ballots.starts)) if len(score) else above
-    return above / np.where(constant, 1.0, total), constant
+    above = ballots.score - ballots.spread(low)
+    return above / ballots.spread(np.where(constant, 1.0, _each(np.add, ballots, above))), constant
 
 
-def _z_score(ballots: Ballots) -> tuple[Values, Values]:
+def _z_score(ballots: Ballots) -> Scaled:
     """(s - mean) / standard deviation (of the list as a whole): zero mean, unit variance.
 
     With missing="zero" a missing document counts as an average one of the list; "list_min" is what is meant mostly.
     """
-    score, low, high = _extremes(ballots)
-    if not len(score):
-        return score, score
-    constant, n = high == low, ballots.lengths
-    mean = ballots.spread(np.add.reduceat(score, ballots.starts) / n)
-    variance = ballots.spread(np.add.reduceat((score - mean) ** 2, ballots.starts) / n)
-    return (score - mean) / np.where(constant, 1.0, np.sqrt(variance)), constant
+    low, high = _extremes(ballots)
+    constant = high == low
+    centred = ballots.score - ballots.spread(_each(np.add, ballots, ballots.score) / ballots.lengths)
+    variance = _each(np.add, ballots, centred**2) / ballots.lengths
+    return centred / ballots.spread(np.where(constant, 1.0, np.sqrt(variance))), constant
 
 
-def _rank(ballots: Ballots) -> tuple[Values, Values]:
+def _rank(ballots: Ballots) -> Scaled:
     """1 - (r - 1) / n: the scores are not looked at, so no list is constant."""
     n = ballots.spread(ballots.lengths.astype(np.float64))
-    return 1 - (ballots.column("rank") - 1) / n, np.zeros(len(n), bool)
+    return 1 - (ballots.rank - 1) / n, np.zeros(len(ballots.starts), bool)
 
 
-def candidates(ballots: Ballots) -> Values:
-    """How many documents the lists of a row's query hold together, float64 (n,)."""
-    pairs = ballots.frame.select("query", "doc").unique()
-    count = np.bincount(pairs["query"].to_numpy(), minlength=len(ballots.queries))
-    own: Values = count[ballots.frame["query"].to_numpy()].astype(np.float64)
-    return own
-
-
-def _borda(ballots: Ballots) -> tuple[Values, Values]:
+def _borda(ballots: Ballots) -> Scaled:
     """1 - (r - 1) / c, c the documents that any list of the query has."""
-    c = candidates(ballots)
-    return 1 - (ballots.column("rank") - 1) / c, np.zeros(len(c), bool)
+    c = ballots.spread(ballots.candidates.sizes[ballots.query].astype(np.float64))
+    return 1 - (ballots.rank - 1) / c, np.zeros(len(ballots.starts), bool)
 
 
-SCALINGS: Mapping[str, Callable[[Ballots], tuple[Values, Values]]] = MappingProxyType(
+SCALINGS: Mapping[str, Callable[[Ballots], Scaled]] = MappingProxyType(
     {
         "none": _none,
         "min-max": _min_max,
@@ -134,4 +126,4 @@ SCALINGS: Mapping[str, Callable[[Ballots], tuple[Values, Values]]] = MappingProx
         "borda": _borda,
     }
 )
-"""Name -> ballots to values float64 (n,), and bool (n,) whether the row's list is constant."""
+"""Name -> ballots to values float64 (n,), and bool (lists,) whether the list is constant."""

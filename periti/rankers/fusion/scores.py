@@ -10,17 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-import polars as pl
+import numpy as np
 
 from periti.errors import ConfigError
-from periti.rankers.fusion.ballots import Ballots
+from periti.rankers.fusion.ballots import Ballots, Values
 from periti.rankers.fusion.ranks import NoOptions
 from periti.rankers.fusion.scaling import check, scaled
-from periti.rankers.fusion.valued import Valued, summed
+from periti.rankers.fusion.valued import Valued
 from periti.types import Plan, Run
-
-HITS, TOTAL = pl.col("hits"), pl.col("total")
-"""Lists that have the document; the weighted sum of its values, absent ones included."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ class ScaledOptions:
 
 
 class ScoreFusion:
-    """A rule over the values of one document: `score` combines the columns that `combined` gives."""
+    """A rule over the values of one document: `score` combines what `Valued` knows of it."""
 
     Options: ClassVar[type[Any]] = ScaledOptions
     rule: ClassVar[str]
@@ -48,45 +45,14 @@ class ScoreFusion:
         """The fusion rule."""
         return cls(options)
 
-    def score(self) -> pl.Expr:
-        """The fused score, of the columns of `combined`."""
+    def score(self, valued: Valued) -> Values:
+        """Scores of the candidates, float64 (candidates,)."""
         raise NotImplementedError
 
     def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """Every document that an asked expert returned, once; raises InputError without runs."""
         valued = scaled(Ballots.of(runs, plan), self.options.scaling, self.options.missing)
-        fused = combined(valued).with_columns(score=self.score())
-        return valued.ballots.settled(fused, f"{self.rule}({self.options.scaling})")
-
-
-def combined(valued: Valued) -> pl.DataFrame:
-    """One row a document, with what the rules combine.
-
-    Returns:
-        query, doc, best (rank), hits (lists that have it), weights (theirs, summed), own (their Σ w s),
-        top, bottom and middle (extremes and median of their w s), total (Σ w s with absent values), plain (the
-        same, unweighted).
-    """
-    own, share = pl.col("weight") * pl.col("value"), pl.col("value") - pl.col("absent")
-    base, plain = valued.base(), valued.base(weighted=False).rename({"base": "flat"})
-    return (
-        valued.frame()
-        .group_by("query", "doc", maintain_order=True)
-        .agg(
-            (pl.col("weight") * share).sum().alias("gain"),
-            share.sum().alias("more"),
-            own.sum().alias("own"),
-            pl.col("weight").sum().alias("weights"),
-            own.max().alias("top"),
-            own.min().alias("bottom"),
-            own.median().alias("middle"),
-            pl.len().cast(pl.Float64).alias("hits"),
-            pl.col("rank").min().alias("best"),
-        )
-        .join(base, on="query", maintain_order="left")
-        .join(plain, on="query", maintain_order="left")
-        .with_columns(total=pl.col("gain") + pl.col("base"), plain=pl.col("more") + pl.col("flat"))
-    )
+        return valued.ballots.settled(self.score(valued), f"{self.rule}({self.options.scaling})")
 
 
 class CombSum(ScoreFusion):
@@ -94,10 +60,9 @@ class CombSum(ScoreFusion):
 
     rule = "comb-sum"
 
-    def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
-        """Every document that an asked expert returned, once; raises InputError without runs."""
-        valued = scaled(Ballots.of(runs, plan), self.options.scaling, self.options.missing)
-        return valued.ballots.settled(summed(valued), f"{self.rule}({self.options.scaling})")
+    def score(self, valued: Valued) -> Values:
+        """The sum."""
+        return valued.total
 
 
 class CombMnz(ScoreFusion):
@@ -105,9 +70,9 @@ class CombMnz(ScoreFusion):
 
     rule = "comb-mnz"
 
-    def score(self) -> pl.Expr:
+    def score(self, valued: Valued) -> Values:
         """The sum times h."""
-        return HITS * TOTAL
+        return valued.hits * valued.total
 
 
 class CombAnz(ScoreFusion):
@@ -115,9 +80,9 @@ class CombAnz(ScoreFusion):
 
     rule = "comb-anz"
 
-    def score(self) -> pl.Expr:
+    def score(self, valued: Valued) -> Values:
         """Σ / Σ w."""
-        return pl.col("own") / pl.col("weights")
+        return valued.own / valued.weights
 
 
 class CombMax(ScoreFusion):
@@ -125,9 +90,9 @@ class CombMax(ScoreFusion):
 
     rule = "comb-max"
 
-    def score(self) -> pl.Expr:
+    def score(self, valued: Valued) -> Values:
         """The largest."""
-        return pl.col("top")
+        return valued.top
 
 
 class CombMin(ScoreFusion):
@@ -135,9 +100,9 @@ class CombMin(ScoreFusion):
 
     rule = "comb-min"
 
-    def score(self) -> pl.Expr:
+    def score(self, valued: Valued) -> Values:
         """The smallest."""
-        return pl.col("bottom")
+        return valued.bottom
 
 
 class CombMed(ScoreFusion):
@@ -145,9 +110,9 @@ class CombMed(ScoreFusion):
 
     rule = "comb-med"
 
-    def score(self) -> pl.Expr:
+    def score(self, valued: Valued) -> Values:
         """The median."""
-        return pl.col("middle")
+        return valued.middle
 
 
 @dataclass(frozen=True)
@@ -168,9 +133,10 @@ class CombGmnz(ScoreFusion):
     Options = GmnzOptions
     rule = "comb-gmnz"
 
-    def score(self) -> pl.Expr:
+    def score(self, valued: Valued) -> Values:
         """The sum times a power of h."""
-        return HITS.pow(self.options.gamma) * TOTAL
+        boost: Values = valued.hits**self.options.gamma
+        return boost * valued.total
 
 
 class WeightedMnz(ScoreFusion):
@@ -178,9 +144,9 @@ class WeightedMnz(ScoreFusion):
 
     rule = "wmnz"
 
-    def score(self) -> pl.Expr:
+    def score(self, valued: Valued) -> Values:
         """Σ s · Σ w."""
-        return pl.col("plain") * pl.col("weights")
+        return valued.plain * valued.weights
 
 
 class Mixed(ScoreFusion):
@@ -188,9 +154,9 @@ class Mixed(ScoreFusion):
 
     rule = "mixed"
 
-    def score(self) -> pl.Expr:
+    def score(self, valued: Valued) -> Values:
         """√h · Σ."""
-        return HITS.sqrt() * TOTAL
+        return np.sqrt(valued.hits) * valued.total
 
 
 class ScoreSum:
@@ -213,4 +179,4 @@ class ScoreSum:
     def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """Every document that an asked expert returned, once; raises InputError without runs."""
         ballots = Ballots.of(runs, plan)
-        return ballots.settled(summed(scaled(ballots, "none", "list_min")), "sum")
+        return ballots.settled(scaled(ballots, "none", "list_min").total, "sum")

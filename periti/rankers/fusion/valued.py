@@ -1,10 +1,11 @@
-"""Lists whose documents have a value each, and documents to the weighted sum of their values."""
+"""Lists whose documents have a value each, and what a document's values come to: the numbers that the rules combine."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-import polars as pl
+import numpy as np
 
 from periti.rankers.fusion.ballots import Ballots, Values
 
@@ -13,33 +14,68 @@ from periti.rankers.fusion.ballots import Ballots, Values
 class Valued:
     """What each list says of its documents, and of all others.
 
+    All properties are float64 (candidates,), one number for each of `ballots.candidates`.
+
     Attributes:
         ballots: n rows in lists.
         value: float64 (n,), of the document in the row.
-        absent: float64 (n,), of a document that the row's list has not; the same in all rows of a list.
+        absent: float64 (lists,), of a document that the list has not.
     """
 
     ballots: Ballots
     value: Values
     absent: Values
 
-    def frame(self) -> pl.DataFrame:
-        """The ballots with the columns value and absent."""
-        return self.ballots.frame.with_columns(pl.Series("value", self.value), pl.Series("absent", self.absent))
+    @property
+    def hits(self) -> Values:
+        """h, the lists that have the document."""
+        return self.ballots.candidates.hits
 
-    def base(self, *, weighted: bool = True) -> pl.DataFrame:
-        """query, base: what a document gets if no list has it, the sum of the lists' absent values."""
-        share = pl.col("absent") * pl.col("weight") if weighted else pl.col("absent")
-        lists = self.ballots.lists().with_columns(pl.Series("absent", self.absent[self.ballots.starts]))
-        return lists.group_by("query", maintain_order=True).agg(share.sum().alias("base"))
+    @property
+    def weights(self) -> Values:
+        """Σ w over the lists that have the document."""
+        return self.ballots.candidates.sum(self.ballots.weight)
 
+    @cached_property
+    def total(self) -> Values:
+        """Σ w s over all lists, absent values included."""
+        return self._over_all(self.ballots.weights)
 
-def summed(valued: Valued) -> pl.DataFrame:
-    """query, doc, score, best: the sum of weight · value over all lists, absent values included."""
-    gain = (pl.col("weight") * (pl.col("value") - pl.col("absent"))).sum()
-    fused = valued.frame().group_by("query", "doc", maintain_order=True)
-    return (
-        fused.agg(gain.alias("gain"), pl.col("rank").min().alias("best"))
-        .join(valued.base(), on="query", maintain_order="left")
-        .with_columns(score=pl.col("gain") + pl.col("base"))
-    )
+    @property
+    def plain(self) -> Values:
+        """Σ s over all lists, absent values included."""
+        return self._over_all(np.ones(len(self.absent)))
+
+    @property
+    def own(self) -> Values:
+        """Σ w s over the lists that have the document."""
+        return self.ballots.candidates.sum(self._weighted)
+
+    @property
+    def top(self) -> Values:
+        """The largest w s of the lists that have the document."""
+        return -self.ballots.candidates.least(-self._weighted)
+
+    @property
+    def bottom(self) -> Values:
+        """The smallest w s of the lists that have the document."""
+        return self.ballots.candidates.least(self._weighted)
+
+    @property
+    def middle(self) -> Values:
+        """The median w s of the lists that have the document."""
+        return self.ballots.candidates.median(self._weighted)
+
+    @property
+    def _weighted(self) -> Values:
+        """Each row's w s, float64 (n,)."""
+        return self.ballots.weight * self.value
+
+    def _over_all(self, weights: Values) -> Values:
+        """The sum over all lists with these weights, float64 (lists,)."""
+        ballots, found = self.ballots, self.ballots.candidates
+        if not self.absent.any():
+            return found.sum(ballots.spread(weights) * self.value)
+        gain = found.sum(ballots.spread(weights) * (self.value - ballots.spread(self.absent)))
+        base = np.bincount(ballots.query, weights * self.absent, len(found.sizes))
+        return gain + base[found.query]
