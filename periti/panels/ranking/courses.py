@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from periti.config import digest
-from periti.encoders import minilm_path
+from periti.encoders import MINILM, minilm_path
 from periti.encoders.cross import CrossEncoder, load_cross_encoder, untrained_cross_encoder
 from periti.panels.ranking.config import RankerConfig
 from periti.panels.ranking.dev import dev_lists, dev_score
@@ -27,7 +27,10 @@ def start_of(config: RankerConfig, seed: int) -> CrossEncoder:
     lengths = {"max_length": options.max_length, "query_budget": options.query_budget}
     if config.model:
         return load_cross_encoder(config.model, **lengths)
-    return untrained_cross_encoder(config.base or minilm_path(), seed, **lengths)
+    start = untrained_cross_encoder(config.base or minilm_path(), seed, **lengths)
+    if config.base is None:
+        start.name = MINILM  # which its folder does not say
+    return start
 
 
 def train_ranker_of(config: RankerConfig, seed: int, *, progress: Progress, command: str = "") -> Mapping[str, Any]:
