@@ -141,6 +141,7 @@ FUSIONS = Registry(
         "comb-med": "periti.rankers.fusion.scores:CombMed",
         "wmnz": "periti.rankers.fusion.scores:WeightedMnz",
         "mixed": "periti.rankers.fusion.scores:Mixed",
+        "gated": "periti.rankers.gate.fusion:GatedFusion",
         "multiwinner": "periti.rankers.selection.fusion:MultiwinnerFusion",
         "tuned": "periti.rankers.fusion.settings:TunedFusion",
         "calibrated": "periti.rankers.calibration.fused:CalibratedFusion",
@@ -151,6 +152,7 @@ RANKERS = Registry(
     {
         "identity": "periti.rankers.identity:IdentityRanker",
         "cross-encoder": "periti.rankers.cross_encoder:CrossEncoderRanker",
+        "late-interaction": "periti.rankers.late_interaction.ranker:LateInteractionRanker",
         "passages": "periti.rankers.passages:PassageRanker",
         "llm-pointwise": "periti.rankers.llm.pointwise:PointwiseRanker",
         "llm-pairwise": "periti.rankers.llm.pairwise:PairwiseRanker",

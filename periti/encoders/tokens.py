@@ -51,6 +51,10 @@ class TokenVectors:
         """Vectors of one text, float32 (tokens, d)."""
         return self.values[self.offsets[row] : self.offsets[row + 1]]
 
+    def take(self, rows: NDArray[np.int64]) -> TokenVectors:
+        """These texts, in the order asked."""
+        return TokenVectors.of([self[row] for row in rows.tolist()], self.values.shape[1])
+
 
 @dataclass(frozen=True)
 class EncodedTokens:

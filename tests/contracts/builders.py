@@ -19,12 +19,14 @@ from periti.passages.splitting import PassageConfig
 from periti.rankers.calibration.calibration import fit
 from periti.rankers.fitted import Source, queries_digest
 from periti.rankers.fusion.settings import FusionSettings
+from periti.rankers.gate.files import TrainedGate, write_gate
 from periti.rankers.llm.settings import EndpointSettings
 from periti.registry import ENCODERS, FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, Registry
 from periti.retrievers.experts import base_encoder
 from periti.retrievers.fingerprints import fingerprint
 from periti.retrievers.routing.table import UtilityTable
 from tests.endpoint import shared_server
+from tests.rankers.gate.synthetic import random_gate
 from tests.tiny import TEXTS, Tiny, save_cross
 
 Build = Callable[[Tiny, Path], Any]
@@ -117,6 +119,18 @@ def tuned(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
     return kind.open(kind.Options(settings=file))
 
 
+def gated(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
+    """Gated fusion with random weights, its quantiles taken from the tiny panel's own answers."""
+    experts, folder = tiny.pipeline.experts, tiny.folder.parent / "gate"
+    if not folder.exists():
+        runs = {name: expert.retriever.retrieve(tiny.queries, expert.depth) for name, expert in experts.items()}
+        prints = {name: fingerprint(expert) for name, expert in experts.items()}
+        source = Source("tiny", "dev", len(tiny.queries), queries_digest(tiny.queries))
+        write_gate(TrainedGate(random_gate(len(experts)), fit("quantile", runs, prints, source), {}), folder)
+    kind = FUSIONS.load("gated")
+    return kind.open(kind.Options(gate=folder))
+
+
 def crossed(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
     kind = RANKERS.load("cross-encoder")
     return kind.open(kind.Options(model=str(save_cross(bert)), depth=5, query_budget=16))
@@ -125,6 +139,11 @@ def crossed(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
 def by_passages(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
     kind = RANKERS.load("passages")
     return kind.open(kind.Options(model=str(save_cross(bert)), depth=5, length=9, stride=5, query_budget=16))
+
+
+def interacting(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
+    kind = RANKERS.load("late-interaction")
+    return kind.open(kind.Options(model=str(bert), depth=5, query_budget=16))
 
 
 def asking(name: str, **options: Any) -> Build:
@@ -174,6 +193,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
     "fusions": {
         **{name: plain(FUSIONS, name) for name in ("rrf", "isr", "log-isr", "rbc", "borda", "condorcet", "sum")},
         **{name: plain(FUSIONS, name, missing="list_min") for name in SCORE_FUSIONS},
+        "gated": gated,
         "multiwinner": plain(FUSIONS, "multiwinner", size=4),
         "tuned": tuned,
         "calibrated": calibrated,
@@ -182,6 +202,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
         "cross-encoder": crossed,
         "passages": by_passages,
         "identity": plain(RANKERS, "identity"),
+        "late-interaction": interacting,
         "llm-pointwise": asking("llm-pointwise"),
         "llm-pairwise": asking("llm-pairwise", depth=4),
         "llm-listwise": asking("llm-listwise", window=4, stride=2),

@@ -221,7 +221,7 @@ def test_vectors_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("budget", [{"max_length": 2}, {"query_budget": 2}, {"query_budget": 500}])
-def test_a_budget_that_makes_no_sense_is_refused(lively: Path, budget: dict[str, int]) -> None:
+def test_a_budget_that_makes_no_sense_is_refused(lively: Path, budget: dict[str, Any]) -> None:
     with pytest.raises(EncoderError, match=next(iter(budget))):
         load_token_encoder(str(lively), **budget)
 
@@ -234,3 +234,6 @@ def test_joined_matrices_come_apart_again() -> None:
     for row, part in enumerate(parts):
         np.testing.assert_array_equal(joined[row], part)
     assert len(TokenVectors.of([], 3)) == 0
+    taken = joined.take(np.array([2, 1, 0]))
+    assert taken.offsets.tolist() == [0, 1, 1, 3]
+    np.testing.assert_array_equal(taken[2], parts[0])
