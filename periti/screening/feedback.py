@@ -148,7 +148,9 @@ def simulate(screener: Screener, relevant: Flags, *, first: int = FIRST, growth:
     for size in sizes(len(relevant), first, growth):
         order += screener.topic.order(scores, screener.unread(order))[:size].tolist()
         found = relevant[order]
-        scores = screener.scores(order, found.tolist())
-        chance = sigmoid(scores[screener.unread(order)])
+        left = screener.unread(order)
+        # Nothing is asked of the classifier any more, and its last fit would be the longest.
+        scores = screener.scores(order, found.tolist()) if len(left) else scores
+        chance = sigmoid(scores[left])
         states.append(State(len(order), int(found.sum()), float(chance.sum()), float((chance * (1.0 - chance)).sum())))
     return Screening(np.array(order, np.int64), tuple(states))

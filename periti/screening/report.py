@@ -114,9 +114,9 @@ def _written(measured: Measured, orderer: Orderer, stops: Stops, printer: Callab
         parts.append(printer(_stops(stops)))
     if any(uses_feedback(name) for name in measured.methods):
         parts.append("+ reads judgements of the topic while it is screened: not to be compared as a one-shot ranking.")
-    for topic, facts in _learned(measured, orderer).items():
+    for name, facts in _learned(measured, orderer).items():
         parts.append(
-            f"criteria for {topic}: C = {facts['strength']:g}, chosen on the other topics; {facts['left_out']:,} "
+            f"criteria for {name}: C = {facts['strength']:g}, chosen on the other topics; {facts['left_out']:,} "
             "documents of theirs not learned from, since they are candidates here too"
         )
     return "\n\n".join(parts) + "\n"

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from math import lgamma
 from statistics import NormalDist
 from types import MappingProxyType
@@ -74,6 +75,7 @@ def estimated(state: State, deviations: float = 0.0) -> float:
     return state.found / (state.found + left) if state.found + left > 0 else 1.0
 
 
+@lru_cache(maxsize=1 << 18)
 def most_left(drawn: int, found: int, total: int, alpha: float, rare: float = RARE) -> int:
     """The largest number of included documents among `total` that the draws leave possible, those found included.
 
@@ -124,15 +126,20 @@ def _stop(screening: Screening, relevant: Flags, read: int) -> Stop:
 
 def _choose(above: NDArray[np.int64] | int, below: NDArray[np.int64] | int) -> Floats:
     """Logarithm of the binomial coefficient of each pair."""
-    upper, lower = np.broadcast_arrays(np.asarray(above), np.asarray(below))
-    return _factorials(upper) - _factorials(lower) - _factorials(upper - lower)
+    upper, lower = np.asarray(above), np.asarray(below)
+    table = _factorials(int(upper.max()))
+    chosen: Floats = table[upper] - table[lower] - table[upper - lower]
+    return chosen
 
 
-def _factorials(numbers: NDArray[np.int64]) -> Floats:
-    """Logarithm of n! of each number."""
-    distinct, place = np.unique(numbers, return_inverse=True)
-    values = np.array([lgamma(n + 1.0) for n in distinct.tolist()])
-    return values[place].reshape(numbers.shape)
+def _factorials(largest: int) -> Floats:
+    """Logarithm of n! for n from 0 to at least the largest; float64."""
+    return _table(1 << max(10, largest.bit_length()))
+
+
+@cache
+def _table(size: int) -> Floats:
+    return np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, size)))])
 
 
 def _hypergeometric(found: int, total: int, included: NDArray[np.int64], drawn: int) -> Floats:

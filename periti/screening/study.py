@@ -128,7 +128,7 @@ def _scores(runs: Sequence[Run], qrels: Qrels, rel: int) -> tuple[Scores, ...]:
 
 
 def _means(scores: Sequence[Scores], seed: int) -> dict[tuple[str, str], Mean]:
-    means = {}
+    means: dict[tuple[str, str], Mean] = {}
     for table in scores:
         topics, value = len(table.query_ids), table.values.mean(axis=0)
         if topics < 2:

@@ -26,6 +26,18 @@ def shares(counted: Sequence[Counter[str]]) -> dict[str, float]:
     return {word: number / len(counted) for word, number in having.items()}
 
 
+def term_weights(counted: Sequence[Counter[str]], words: Sequence[str]) -> Floats:
+    """1 + ln tf of each word in each document, 0 where it does not occur; float64 (n, words)."""
+    column = {word: place for place, word in enumerate(words)}
+    table = np.zeros((len(counted), len(column)))
+    for row, one in enumerate(counted):
+        held = [(column[word], number) for word, number in one.items() if word in column]
+        if held:
+            places, numbers = np.array(held).T
+            table[row, places] = 1.0 + np.log(numbers)
+    return table
+
+
 def weighted(counted: Sequence[Counter[str]], share: Mapping[str, float]) -> Floats:
     """TF-IDF, (1 + ln tf) · ln(1 / share), in rows of length one; float64 (n, words), words as `share` orders them.
 
@@ -33,14 +45,12 @@ def weighted(counted: Sequence[Counter[str]], share: Mapping[str, float]) -> Flo
         counted: n documents.
         share: the words that count, and the share of documents that have each.
     """
-    column = {word: place for place, word in enumerate(share)}
     rarity = -np.log(np.array(list(share.values()), dtype=np.float64))
-    table = np.zeros((len(counted), len(column)))
-    for row, one in enumerate(counted):
-        held = [(column[word], number) for word, number in one.items() if word in column]
-        if held:
-            places, numbers = np.array(held).T
-            table[row, places] = (1.0 + np.log(numbers)) * rarity[places]
+    return unit_rows(term_weights(counted, list(share)) * rarity)
+
+
+def unit_rows(table: Floats) -> Floats:
+    """Rows of length one; rows of zeros stay."""
     length = np.linalg.norm(table, axis=1, keepdims=True)
-    np.divide(table, length, out=table, where=length > 0)
-    return table
+    unit: Floats = np.divide(table, length, out=np.zeros_like(table), where=length > 0)
+    return unit

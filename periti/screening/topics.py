@@ -22,6 +22,7 @@ from periti.pipeline import Pipeline
 from periti.registry import nearest
 from periti.retrievers.dense import DenseRetriever
 from periti.retrievers.lexical import LexicalRetriever
+from periti.screening.terms import unit_rows
 from periti.types import MAX_K, Document, Qrels, Queries
 
 Floats = NDArray[np.float64]
@@ -127,8 +128,8 @@ def read_topics(collection: Pipeline, queries: Queries, qrels: Qrels, names: Seq
     found = lexical.retrieve(asked, len(docstore)).frame
     vectors = np.zeros((len(docstore), dense.index.identity.dimension))
     rows, stored = dense.index.stored()
-    vectors[rows] = _unit(stored.astype(np.float64))
-    questions = _unit(dense.encoder.encode_queries(asked.texts).vectors.astype(np.float64))
+    vectors[rows] = unit_rows(stored.astype(np.float64))
+    questions = unit_rows(dense.encoder.encode_queries(asked.texts).vectors.astype(np.float64))
     topics = []
     for (name, text), question in zip(asked.frame.iter_rows(), questions, strict=True):
         judged = qrels.frame.filter(pl.col("query_id") == name).sort("doc_id")
@@ -165,10 +166,3 @@ def _experts(collection: Pipeline) -> tuple[LexicalRetriever, DenseRetriever, Do
             f"topic, at most {MAX_K:,} a collection; index the candidates of fewer topics at a time"
         )
     return lexical, dense, collection.corpus
-
-
-def _unit(vectors: Floats) -> Floats:
-    """Rows of length one; rows of zeros stay."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Floats = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
-    return unit
