@@ -13,7 +13,7 @@ import polars as pl
 from periti.config import ExpertConfig, PipelineConfig, read_pipeline_config
 from periti.errors import ConfigError, InputError, UnknownName
 from periti.indexers.docstore import Docstore
-from periti.protocols import Corpus, Fusion, Noting, NotingRanker, Policy, Ranker, Retriever, Router
+from periti.protocols import Corpus, Fusion, Noting, NotingRanker, Policy, QueryFusion, Ranker, Retriever, Router
 from periti.rankers.fitted import Fitted
 from periti.registry import FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, nearest
 from periti.retrievers.adapter_memory import AdapterMemory
@@ -82,7 +82,7 @@ class Pipeline:
             runs[answer.expert] = answer.run
             notes = self._notes(answer) if noted else {}
             steps.append(Step(f"retrieve:{answer.expert}", answer.seconds, answer.run, notes))
-        fused = _timed(steps, "fuse", lambda: self._fuse(runs, plan))
+        fused = _timed(steps, "fuse", lambda: self._fuse(queries, runs, plan))
         reranked = self._rerank(queries, fused.top(self.depth), steps)
         return reranked.top(k).renamed(self.name), Trace(tuple(steps))
 
@@ -158,13 +158,17 @@ class Pipeline:
         steps.append(Step("rerank", time.perf_counter() - began, reranked.run, reranked.notes))
         return reranked.run
 
-    def _fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
+    def _fuse(self, queries: Queries, runs: Mapping[str, Run], plan: Plan) -> Run:
         """A panel of one needs no fusion and keeps its scores.
 
         A larger panel is always fused, even if one expert answers all of this call's queries: scores would else depend
         on which other queries are in the batch.
         """
-        return next(iter(runs.values())) if len(self.experts) == 1 else self.fusion.fuse(runs, plan)
+        if len(self.experts) == 1:
+            return next(iter(runs.values()))
+        if isinstance(self.fusion, QueryFusion):
+            return self.fusion.fuse_queries(queries, runs, plan)
+        return self.fusion.fuse(runs, plan)
 
 
 def open_pipeline(config: PipelineConfig | Path | str) -> Pipeline:

@@ -138,6 +138,15 @@ class Fusion(Protocol):
 
 
 @runtime_checkable
+class QueryFusion(Protocol):
+    """A fusion that reads the queries too; an optional power."""
+
+    def fuse_queries(self, queries: Queries, runs: Mapping[str, Run], plan: Plan) -> Run:
+        """`fuse`, for these queries."""
+        ...
+
+
+@runtime_checkable
 class Ranker(Protocol):
     """A run to a better run of the same pairs."""
 

@@ -67,6 +67,7 @@ HOMES = {
         "periti.encoders.passes",
         "periti.encoders.tokens",
         "periti.passages.learned",
+        "periti.rankers.gate.learning",
         "periti.training.both_sides",
         "periti.training.optimising",
         "periti.training.query_side",

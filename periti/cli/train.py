@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from periti.cli import train_ranker
+from periti.cli import train_gate, train_ranker
 from periti.cli.panel_files import add_panel_arguments, read_panel
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def add_parser(commands: Any) -> None:
     expert.add_argument("--expert", nargs="+", metavar="NAME", help="only these experts (default: all, controls too)")
     expert.set_defaults(run=train)
     train_ranker.add_parser(kinds)
+    train_gate.add_gate_parser(kinds)
 
 
 def train(arguments: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from periti.types import Plan, Run
 
 KIND = "fusion settings"
 REMEDY = "tune the fusion with `periti fuse RUN RUN --method M --tune QRELS --save FILE`"
-NOT_TUNED = ("tuned", "calibrated")
+NOT_TUNED = ("tuned", "calibrated", "gated")
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class MultiInterestRetriever:
         }
 
     def notes(self, queries: Queries) -> Mapping[str, int]:
-        """Queries that were divided (divided_queries), and what the encoder cuts of clauses, as the dense one counts."""
+        """Queries that were divided (divided_queries), and what the encoder cuts of clauses, as dense counts it."""
         parts = [clauses(text) for text in queries.texts]
         asked = Queries.from_pairs((str(i), text) for i, text in enumerate([t for own in parts for t in own]))
         divided = sum(len(own) > 1 for own in parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,7 @@ def test_a_query_is_divided_where_a_new_sentence_begins(text: str, expected: lis
 def test_no_word_is_lost(text: str) -> None:
     found = clauses(text)
 
-    assert " ".join(found).replace(";", " ").split() == text.replace(";", " ").split() or text.strip(" .;!\n") == ""
+    assert re.findall(r"\w+", " ".join(found)) == re.findall(r"\w+", text)
     assert len(found) >= 1
 
 
@@ -65,8 +66,8 @@ def test_clusters_go_by_direction_and_not_by_length() -> None:
     labels = nearest(vectors, centroids)
     assert labels[0] == labels[1] != labels[2] == labels[3]
     np.testing.assert_allclose(np.linalg.norm(centroids, axis=1), 1)
-    mean = np.array([FIRST, (9 * FIRST + SECOND) / np.sqrt(82)]).sum(axis=0)
-    np.testing.assert_allclose(centroids[labels[0]], mean / np.linalg.norm(mean), atol=1e-6)
+    mean = np.array([1 + 9 / np.sqrt(82), 1 / np.sqrt(82), 0])
+    np.testing.assert_allclose(centroids[int(labels[0])], mean / np.linalg.norm(mean), atol=1e-6)
 
 
 def test_one_cluster_is_the_mean_direction() -> None:
@@ -93,7 +94,7 @@ def test_a_mixture_by_hand() -> None:
 
     assert found.clusters.tolist() == [0, 1]
     np.testing.assert_allclose(found.shares, [3 / 4, 1 / 4])
-    np.testing.assert_allclose(found.vectors, [[4 / 3, 1 / 12, 0], [0, 1, 0]], atol=1e-7)
+    np.testing.assert_allclose(found.vectors, np.array([[4 / 3, 1 / 12, 0], [0, 1, 0]]), atol=1e-7)
 
 
 def test_smoothing_adds_what_neighbours_like() -> None:
