@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from periti.cli import token_index
 from periti.errors import ConfigError, IndexMissing, InputError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ EPILOG = """examples:
   periti index build --dataset scifact --out indexes/panel --panel
   periti index build --like indexes/scifact --out indexes/mine --encoder sentence-transformers --model my/expert
   periti index build --dataset aila-2019-cases --out indexes/aila --passages 200 --stride 150 --max-passages 20
+  periti index tokens indexes/scifact --nbits 2
   periti index inspect indexes/scifact
   periti index verify indexes/scifact"""
 
@@ -36,6 +38,7 @@ def add_parser(commands: Any) -> None:
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_build(actions)
+    token_index.add_action(actions)
     for name, run, text in (
         ("inspect", inspect, "what an index holds and how it was made"),
         ("verify", verify, "whether every file is as it was built"),

@@ -32,8 +32,8 @@ from periti.progress import Progress, Silent, tracked
 from periti.types import Document
 
 PARTS = ("docstore", "lexical", "dense")
-EVERY_PART = (*PARTS, "passages")
-"""The last in place of dense, where documents are split."""
+EVERY_PART = (*PARTS, "passages", "tokens")
+"""Passages in place of dense, where documents are split; tokens added later (`periti index tokens`)."""
 
 
 @dataclass(frozen=True)
