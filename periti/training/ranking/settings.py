@@ -16,6 +16,7 @@ CONTROLS = ("anti", "random")
 CURRICULA = (NO_CURRICULUM, *HEURISTICS, *CONTROLS)
 WEIGHTINGS = ("sample", "batch")
 KEEPS = ("best", "last")
+PRECISIONS = ("float32", "bfloat16")
 
 _COUNTS = (
     "batch", "negatives", "positives", "steps", "max_length", "query_budget", "depth", "evaluate_every", "patience",
@@ -50,6 +51,8 @@ class RankingOptions:
         mu: of "lambda", the weight of delta beside rho.
         mix: with several sources, a query is drawn from one of n queries with probability proportional to n ** mix.
         max_length: tokens of a pair, special ones included; query_budget: tokens of a query, the document has the rest.
+        precision: of matrix products while training, "float32" or "bfloat16", faster where the processor knows it;
+            weights and dev stay float32.
         dropout: whether the model's own dropout is on while training.
         curriculum: "none", a heuristic of difficulty ("recip", "norm", "kde"), or a control over `heuristic`: "anti"
             weighs by 1 - w, "random" by the weights of other queries.
@@ -78,6 +81,7 @@ class RankingOptions:
     mix: float = 0.5
     max_length: int = 192
     query_budget: int = 64
+    precision: str = "float32"
     dropout: bool = True
     curriculum: str = NO_CURRICULUM
     heuristic: str = "kde"
@@ -91,7 +95,8 @@ class RankingOptions:
 
     def __post_init__(self) -> None:
         known = {
-            "loss": LOSSES, "curriculum": CURRICULA, "heuristic": HEURISTICS, "weighting": WEIGHTINGS, "keep": KEEPS
+            "loss": LOSSES, "curriculum": CURRICULA, "heuristic": HEURISTICS, "weighting": WEIGHTINGS, "keep": KEEPS,
+            "precision": PRECISIONS,
         }  # fmt: skip
         for name, values in known.items():
             if getattr(self, name) not in values:

@@ -63,6 +63,7 @@ class RankerStudent(Optimised):
         places: list[int] = []
         parts = []
         for batch in batches(tokens):
-            parts.append(self.encoder.forward(cast("list[PairTokens]", batch)))
+            with torch.autocast("cpu", torch.bfloat16, enabled=self._options.precision == "bfloat16"):
+                parts.append(self.encoder.forward(cast("list[PairTokens]", batch)))
             places += [one.place for one in batch]
-        return torch.cat(parts)[torch.argsort(torch.tensor(places))]
+        return torch.cat(parts).float()[torch.argsort(torch.tensor(places))]

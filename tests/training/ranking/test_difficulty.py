@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import gaussian_kde
+from scipy.stats import gaussian_kde  # type: ignore[import-untyped]
 
 from periti.errors import ConfigError
 from periti.training.ranking.curricula import LEAST, iteration, sample_weights, scheduled, with_ease_of

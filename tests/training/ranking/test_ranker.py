@@ -18,8 +18,10 @@ from periti.errors import EncoderError, InputError
 from periti.files import sha256_file
 from periti.rankers.cross_encoder import CrossEncoderRanker
 from periti.training.ranking.card import read_card
+from periti.training.ranking.drawing import Pairs
 from periti.training.ranking.lists import Corpus, Known, RankingSet
 from periti.training.ranking.settings import RankingOptions
+from periti.training.ranking.student import RankerStudent
 from periti.training.ranking.trainer import RankerCourse, Score, train_ranker
 from periti.types import Queries
 from tests.tiny import save_bert
@@ -43,12 +45,14 @@ def start(bert: Path) -> CrossEncoder:
 
 
 def source(options: RankingOptions = OPTIONS) -> RankingSet:
-    """A document is relevant if it begins as the query does; the first stage ranks it in the middle."""
-    queries = Queries.from_pairs((f"q{i}", f"{word} {word}") for i, word in enumerate(WORDS[:12]))
-    judged = qrels([(f"q{i}", WORDS[i], 1) for i in range(12)])
-    first = run(
-        [(f"q{i}", WORDS[(i + step * 5) % 24], float(7 - abs(step - 3.2))) for i in range(12) for step in range(7)]
-    )
+    """Words that end in k are relevant, each to one query; the first stage ranks them in the middle of others."""
+    queries = Queries.from_pairs((f"q{i}", WORDS[2 * i][:2]) for i in range(12))
+    judged = qrels([(f"q{i}", WORDS[2 * i], 1) for i in range(12)])
+    lists = {
+        f"q{i}": [*(WORDS[(2 * i + j) % 24] for j in (1, 3, 5)), WORDS[2 * i], WORDS[(2 * i + 7) % 24]]
+        for i in range(12)
+    }
+    first = run([(query, word, 9.0 - rank) for query, words in lists.items() for rank, word in enumerate(words)])
     corpus = Corpus({word: row for row, word in enumerate(WORDS)}, lambda rows: [WORDS[row] for row in rows], "toy")
     return RankingSet.of("toy:fit", Known(queries, judged), first, corpus, options)
 
@@ -69,13 +73,13 @@ def accuracy(found: RankingSet) -> Score:
 
 @pytest.mark.parametrize("loss", ["bce", "lambda"])
 def test_it_learns_and_the_folder_opens_as_a_ranker(start: CrossEncoder, tmp_path: Path, loss: str) -> None:
-    found = source(replace(OPTIONS, loss=loss))
+    options = replace(OPTIONS, loss=loss, random_negatives=0)
+    found = source(options)
     before = weights_digest(start.model)
 
     card = train_ranker(
-        start, RankerCourse("toy", [found], replace(OPTIONS, loss=loss), 1, {"licence": "MIT"}), accuracy(found),
-        tmp_path / "toy",
-    )  # fmt: skip
+        start, RankerCourse("toy", [found], options, 1, {"licence": "MIT"}), accuracy(found), tmp_path / "toy"
+    )
 
     assert card["dev"] > card["dev_of_start"] + 0.2
     assert weights_digest(start.model) == before, "the start was changed"
@@ -185,3 +189,28 @@ def test_a_loss_that_is_no_number_is_told(start: CrossEncoder, tmp_path: Path) -
 def test_nothing_to_learn_from_is_refused(start: CrossEncoder, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="ranker 'toy' has no training queries"):
         train_ranker(start, RankerCourse("toy", [], OPTIONS, 1), lambda _: 0.0, tmp_path / "toy")
+
+
+def test_bfloat16_trains_float32_weights_by_nearly_the_same_loss(start: CrossEncoder) -> None:
+    found = source()
+    losses, students = [], []
+    for precision in ("float32", "bfloat16"):
+        options = replace(OPTIONS, precision=precision, dropout=False)
+        student = RankerStudent(start, options, 1)
+        batch = RankerCourse("toy", [found], options, 1).batch(1)
+        losses.append(student.step(batch, batch, 1))
+        students.append(student)
+
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+    assert {str(one.dtype) for one in students[1].weights().values()} == {"float32"}
+
+
+def test_a_step_has_the_loss_of_the_encoder_s_own_logits(start: CrossEncoder) -> None:
+    options = replace(OPTIONS, loss="ranknet", dropout=False)
+    batch = RankerCourse("toy", [source(options)], options, 1).batch(1)
+    logits = start.logits(start.tokenise(batch.queries, batch.documents))
+    pairs = Pairs.of(batch)
+
+    expected = np.log1p(np.exp(-(logits[pairs.better] - logits[pairs.worse]))).mean()
+    assert RankerStudent(start, options, 1).step(batch, batch, 1) == pytest.approx(expected, rel=1e-5)
