@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from periti.errors import InputError
 from periti.rankers.fusion.candidates import Candidates
-from periti.rankers.fusion.codes import Places, coded
+from periti.rankers.fusion.codes import Places, coded, taken
 from periti.rankers.fusion.ties import Standings, settle
 from periti.types import Plan, Run
 
@@ -58,7 +58,7 @@ class Ballots:
         offsets = np.cumsum([0, *(frame.height for frame in frames)])
         start = np.concatenate([own + offset for own, offset in zip(firsts, offsets, strict=False)])
         experts = [name for name, own in zip(names, firsts, strict=True) for _ in range(len(own))]
-        asked = pl.concat([frame["query_id"] for frame in frames])[start].to_list()
+        asked = taken(pl.concat([frame["query_id"] for frame in frames]), start).to_list()
         given = _weights(plan)
         weight = [given.get(pair, 0.0) for pair in zip(asked, experts, strict=True)]
         # Python sorts text by code point, as UTF-8 bytes sort; equal queries stay in the order of experts.
@@ -72,7 +72,7 @@ class Ballots:
         starts = np.cumsum(length) - length
         if order != list(range(len(start))):
             rows = np.repeat(begin - starts, length) + np.arange(length.sum())
-            ids, score = ids[rows], score[rows]
+            ids, score = taken(ids, rows), score[rows]
         doc, docs = coded(ids)
         queries = sorted({asked[i] for i in order})
         place = {query_id: i for i, query_id in enumerate(queries)}
@@ -132,12 +132,13 @@ class Ballots:
             SchemaError: a score is not finite.
         """
         found, lowest = self.candidates, score.astype(np.float32)
-        columns = {"query_id": self.queries[found.query], "doc_id": self.docs[found.doc], "score": lowest}
+        queries = taken(self.queries, found.query)
         if not np.isfinite(lowest).all():
-            return Run.of(pl.DataFrame(columns), name)
-        columns["doc_id"], columns["score"] = settle(Standings(lowest, self.best, found), self.docs)
-        rank = np.arange(1, len(lowest) + 1) - np.repeat(found.starts, found.sizes)
-        return Run(name, pl.DataFrame({**columns, "rank": rank.astype(np.int32)}))
+            docs = taken(self.docs, found.doc)
+            return Run.of(pl.DataFrame({"query_id": queries, "doc_id": docs, "score": lowest}), name)
+        docs, lowest = settle(Standings(lowest, self.best, found), self.docs)
+        rank = (np.arange(1, len(lowest) + 1) - np.repeat(found.starts, found.sizes)).astype(np.int32)
+        return Run(name, pl.DataFrame({"query_id": queries, "doc_id": docs, "score": lowest, "rank": rank}))
 
 
 def _weights(plan: Plan) -> Mapping[tuple[str, str], float]:

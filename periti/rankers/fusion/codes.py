@@ -16,6 +16,11 @@ _FEW = 1 << 15
 """Ids up to which nothing is gained by hashing on all cores and waiting for them."""
 
 
+def taken(ids: pl.Series, places: Places) -> pl.Series:
+    """The ids at these places; polars is spared looking for negative ones."""
+    return ids[pl.Series(places.astype(np.uint32))]
+
+
 def coded(ids: pl.Series) -> tuple[Places, pl.Series]:
     """Each id's place among the distinct ids, intp (n,), and the distinct ids, in no order that means anything."""
     if len(ids) <= _FEW:
@@ -24,8 +29,8 @@ def coded(ids: pl.Series) -> tuple[Places, pl.Series]:
     own = np.flatnonzero(first == np.arange(len(first)))
     place = np.empty(len(first), np.intp)
     place[own] = np.arange(len(own))
-    places, distinct = place[first], ids[own]
-    if not distinct[places].equals(ids):  # two ids of one hash: once in 2^64 pairs
+    places, distinct = place[first], taken(ids, own)
+    if not taken(distinct, places).equals(ids):  # two ids of one hash: once in 2^64 pairs
         return coded_by_category(ids)
     return places, distinct
 
@@ -35,7 +40,7 @@ def coded_by_category(ids: pl.Series) -> tuple[Places, pl.Series]:
     places = ids.cast(pl.Categorical(pl.Categories.random())).to_physical().to_numpy().astype(np.intp)
     row = np.empty(places.max(initial=-1) + 1, np.intp)
     row[places] = np.arange(len(places))
-    return places, ids[row]
+    return places, taken(ids, row)
 
 
 def first_of(hashes: NDArray[np.uint64]) -> Places:

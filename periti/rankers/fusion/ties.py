@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from periti.rankers.fusion.candidates import Candidates
-from periti.rankers.fusion.codes import Places
+from periti.rankers.fusion.codes import Places, taken
 
 Scores = NDArray[np.float32]
 Steps = NDArray[np.int64]
@@ -53,9 +53,9 @@ def settle(standings: Standings, docs: pl.Series) -> tuple[pl.Series, Scores]:
     if again.any():
         tied = np.flatnonzero(again | np.append(again[1:], False))
         order[tied] = _by_id(order[tied], np.cumsum(~again, dtype=np.intp)[tied], found.doc, docs)
-    ids, steps = docs[found.doc[order]], -(key >> rank_bits)
-    level = np.flatnonzero((steps[1:] == steps[:-1]) & ~first[1:])
-    if len(level) and (ids[level + 1] > ids[level]).any():
+    ids, steps = taken(docs, found.doc[order]), -(key >> rank_bits)
+    by_rank = np.flatnonzero((steps[1:] == steps[:-1]) & ~again[1:] & ~first[1:])
+    if len(by_rank) and (taken(ids, by_rank + 1) > taken(ids, by_rank)).any():
         rises = np.append(False, (ids[1:] > ids[:-1]).to_numpy()) & ~first
         steps = _lowered(steps, rises, first)
     return ids, _scores(steps)
@@ -87,7 +87,7 @@ def _by_id(tied: Places, group: Places, doc: Places, docs: pl.Series) -> Places:
     present[doc[tied]] = True
     known = np.flatnonzero(present)
     place = np.empty(len(docs), np.intp)
-    place[known[_ascending(docs[known])]] = np.arange(len(known), 0, -1)
+    place[known[_ascending(taken(docs, known))]] = np.arange(len(known), 0, -1)
     found: Places = tied[np.argsort(group * (len(known) + 1) + place[doc[tied]], kind="stable")]
     return found
 
