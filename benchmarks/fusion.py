@@ -2,7 +2,8 @@
 
 Five runs of 1,000 documents for 1,000 queries and for one, fused by RRF (k = 60) and CombSUM (min-max), interleaved:
 systems see one relevance with noise of their own, over 2,500 candidates a query of a collection of 100,000; "tied"
-rounds scores to quarters (ranx then ranks the ties of a list in its own way, so RRF's scores differ). ranx gets its runs in its own form before the clock starts, and is compiled (warm).
+rounds scores to quarters (ranx then ranks the ties of a list in its own way, so scores of RRF differ). ranx gets its
+runs in its own form before the clock starts, and is compiled (warm).
 
 ranx is no dependency of periti: `python -m venv FOLDER && FOLDER/bin/pip install ranx`, then pass FOLDER/bin/python.
 
@@ -34,7 +35,7 @@ from periti.types import Run
 
 SYSTEMS, DEPTH, POOL, COLLECTION = 5, 1_000, 2_500, 100_000
 METHODS = ("rrf", "comb-sum")
-WARM = 2
+WARM = 1
 
 
 def synthetic(queries: int, seed: int, levels: int | None) -> dict[str, Run]:
