@@ -51,7 +51,8 @@ def synthetic(queries: int, seed: int, levels: int | None) -> dict[str, Run]:
             score = np.round(score * levels) / levels if levels else score
             top = np.argsort(-score, kind="stable")[:DEPTH]
             docs.append(pool[top])
-            scores.append(score[top])
+            # Without levels no two scores of a list are equal, so that ranx ranks it as it is.
+            scores.append(score[top] if levels else score[top] - np.arange(DEPTH) / 4096)
         query = np.repeat(np.arange(queries), DEPTH)
         columns = {"query_id": query, "doc_id": np.concatenate(docs), "score": np.concatenate(scores)}
         text = {"query_id": "q" + pl.col("query_id").cast(pl.String), "doc_id": "d" + pl.col("doc_id").cast(pl.String)}

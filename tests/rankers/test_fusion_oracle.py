@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from periti.rankers.fusion import candidates, codes, ties
+from periti.rankers.fusion import candidates, codes, parts, ties
 from periti.rankers.fusion.offline import everybody
 from periti.rankers.fusion.settings import made, weighted
 from periti.types import SCORED, Run
@@ -116,6 +116,20 @@ def test_many_queries_of_many_documents_are_fused_as_the_oracle_does(rule: str, 
 
 
 # the ways in which it is fast
+
+
+@settings(deadline=None, max_examples=15)
+@given(lists=LISTS, rows=st.integers(1, 5), rule=st.sampled_from(["rrf", "comb-sum", "borda", "condorcet", "sum"]))
+def test_parts_change_nothing(lists: Lists, rows: int, rule: str) -> None:
+    runs = runs_of(lists)
+    plan = everybody(runs)
+    whole = made(rule, {}).fuse(runs, plan)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "_ROWS", rows)
+        assert_frame_equal(made(rule, {}).fuse(runs, plan).frame, whole.frame)
+        for name, run in runs.items():
+            assert_frame_equal(pl.concat([part[name].frame for part in parts.split(runs)]), run.frame)
 
 
 IDS = st.lists(st.sampled_from(DOCUMENTS), max_size=30).map(lambda ids: pl.Series(ids, dtype=pl.String))

@@ -12,6 +12,7 @@ import numpy as np
 from periti.errors import ConfigError
 from periti.rankers.calibration.calibration import Calibration
 from periti.rankers.fusion.ballots import Ballots, Values
+from periti.rankers.fusion.parts import fused
 from periti.rankers.fusion.scaling import MISSING
 from periti.rankers.fusion.valued import Valued
 from periti.registry import nearest
@@ -67,9 +68,8 @@ class CalibratedFusion:
             InputError: no runs.
             IndexMismatch: an expert has no curve.
         """
-        valued = self._valued(Ballots.of(runs, plan))
-        name = f"calibrated({self.calibration.method})"
-        return valued.ballots.settled(RULES[self.options.rule](valued), name)
+        rule = RULES[self.options.rule]
+        return fused(runs, plan, lambda ballots: rule(self._valued(ballots)), f"calibrated({self.calibration.method})")
 
     def _valued(self, ballots: Ballots) -> Valued:
         """Calibrated values; curves rise, so a list's last row has its lowest value."""

@@ -11,11 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from periti.errors import InputError
 from periti.rankers.fusion.candidates import Candidates
 from periti.rankers.fusion.codes import Places, coded, taken
 from periti.rankers.fusion.ties import Standings, settle
-from periti.types import Plan, Run
+from periti.types import Run
 
 Values = NDArray[np.float64]
 Number = TypeVar("Number", bound=np.generic)
@@ -48,10 +47,8 @@ class Ballots:
     asked: tuple[str, ...]
 
     @classmethod
-    def of(cls, runs: Mapping[str, Run], plan: Plan) -> Ballots:
-        """The lists of the (query, expert) pairs of the plan; raises InputError without runs."""
-        if not runs:
-            raise InputError("fusion got no runs; ask at least one expert")
+    def of(cls, runs: Mapping[str, Run], given: Mapping[tuple[str, str], float]) -> Ballots:
+        """The lists of the runs, at least one, that are given a weight: (query, expert) -> weight."""
         names = sorted(runs)
         frames = [runs[name].frame for name in names]
         firsts = [np.flatnonzero(frame["rank"].to_numpy() == 1) for frame in frames]
@@ -59,7 +56,6 @@ class Ballots:
         start = np.concatenate([own + offset for own, offset in zip(firsts, offsets, strict=False)])
         experts = [name for name, own in zip(names, firsts, strict=True) for _ in range(len(own))]
         asked = taken(pl.concat([frame["query_id"] for frame in frames]), start).to_list()
-        given = _weights(plan)
         weight = [given.get(pair, 0.0) for pair in zip(asked, experts, strict=True)]
         # Python sorts text by code point, as UTF-8 bytes sort; equal queries stay in the order of experts.
         order = sorted((i for i, w in enumerate(weight) if w > 0), key=asked.__getitem__)
@@ -139,9 +135,3 @@ class Ballots:
         docs, lowest = settle(Standings(lowest, self.best, found), self.docs)
         rank = (np.arange(1, len(lowest) + 1) - np.repeat(found.starts, found.sizes)).astype(np.int32)
         return Run(name, pl.DataFrame({"query_id": queries, "doc_id": docs, "score": lowest, "rank": rank}))
-
-
-def _weights(plan: Plan) -> Mapping[tuple[str, str], float]:
-    """(query, expert) -> weight."""
-    pairs = zip(plan.frame["query_id"].to_list(), plan.frame["expert"].to_list(), strict=True)
-    return dict(zip(pairs, plan.frame["weight"].to_list(), strict=True))

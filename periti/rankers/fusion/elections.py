@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from periti.rankers.fusion.ballots import Ballots, Values
 from periti.rankers.fusion.codes import Places
+from periti.rankers.fusion.parts import fused
 from periti.rankers.fusion.ranks import NoOptions
 from periti.rankers.fusion.valued import Valued
 from periti.types import Plan, Run
@@ -34,10 +35,12 @@ class BordaFuse:
 
     def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """Every document that an asked expert returned, once; raises InputError without runs."""
-        ballots = Ballots.of(runs, plan)
+        return fused(runs, plan, self._scores, "borda")
+
+    def _scores(self, ballots: Ballots) -> Values:
         count = ballots.candidates.sizes[ballots.query].astype(np.float64)
         points = ballots.spread(count) - ballots.rank + 1
-        return ballots.settled(Valued(ballots, points, (count - ballots.lengths + 1) / 2).total, "borda")
+        return Valued(ballots, points, (count - ballots.lengths + 1) / 2).total
 
 
 class Condorcet:
@@ -58,10 +61,12 @@ class Condorcet:
 
     def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """Every document that an asked expert returned, once; raises InputError without runs."""
-        ballots = Ballots.of(runs, plan)
+        return fused(runs, plan, self._scores, "condorcet")
+
+    def _scores(self, ballots: Ballots) -> Values:
         own = [np.flatnonzero(ballots.query == query) for query in range(len(ballots.queries))]
         scores = [_copeland(ballots, query, lists) for query, lists in enumerate(own)]
-        return ballots.settled(np.concatenate([np.empty(0), *scores]), "condorcet")
+        return np.concatenate([np.empty(0), *scores])
 
 
 def _copeland(ballots: Ballots, query: int, lists: Places) -> Values:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from periti.errors import ConfigError, InputError
 from periti.rankers.fusion.ballots import Ballots, Values
+from periti.rankers.fusion.parts import fused
 from periti.rankers.fusion.scaling import scaled
 from periti.rankers.fusion.valued import Valued
 from periti.registry import nearest
@@ -63,14 +64,16 @@ class Learned:
         Raises:
             InputError: no runs, or one of an expert that has no table.
         """
-        ballots = Ballots.of(runs, plan)
+        return fused(runs, plan, self._scores, self.method)
+
+    def _scores(self, ballots: Ballots) -> Values:
         value, absent = np.zeros(len(ballots.doc)), np.zeros(len(ballots.starts))
         for name, own in ballots.by_expert().items():
             if name not in self.tables:
                 raise InputError(f"{self.method}: nothing was learned of {name!r}; {nearest(name, self.tables)}")
             lists = np.array(ballots.asked) == name
             value[own], absent[lists] = self._values(name, ballots, own)
-        return ballots.settled(Valued(ballots, value, absent).total, self.method)
+        return Valued(ballots, value, absent).total
 
     def _values(self, name: str, ballots: Ballots, own: NDArray[np.bool_]) -> tuple[Values, float]:
         table = np.array(self.tables[name])

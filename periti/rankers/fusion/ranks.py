@@ -10,6 +10,7 @@ import numpy as np
 
 from periti.errors import ConfigError
 from periti.rankers.fusion.ballots import Ballots, Values
+from periti.rankers.fusion.parts import fused
 from periti.types import Plan, Run
 
 
@@ -49,10 +50,12 @@ class RankSum:
         Raises:
             InputError: no runs.
         """
-        ballots = Ballots.of(runs, plan)
+        return fused(runs, plan, self._scores, self.name)
+
+    def _scores(self, ballots: Ballots) -> Values:
         by_rank = self.share(np.arange(1.0, ballots.lengths.max(initial=0) + 1))
         shares = ballots.candidates.sum(ballots.weight * by_rank[ballots.rank - 1])
-        return ballots.settled(self.total(shares, ballots), self.name)
+        return self.total(shares, ballots)
 
 
 @dataclass(frozen=True)

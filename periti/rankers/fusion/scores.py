@@ -14,6 +14,7 @@ import numpy as np
 
 from periti.errors import ConfigError
 from periti.rankers.fusion.ballots import Ballots, Values
+from periti.rankers.fusion.parts import fused
 from periti.rankers.fusion.ranks import NoOptions
 from periti.rankers.fusion.scaling import check, scaled
 from periti.rankers.fusion.valued import Valued
@@ -51,8 +52,10 @@ class ScoreFusion:
 
     def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """Every document that an asked expert returned, once; raises InputError without runs."""
-        valued = scaled(Ballots.of(runs, plan), self.options.scaling, self.options.missing)
-        return valued.ballots.settled(self.score(valued), f"{self.rule}({self.options.scaling})")
+        return fused(runs, plan, self._scores, f"{self.rule}({self.options.scaling})")
+
+    def _scores(self, ballots: Ballots) -> Values:
+        return self.score(scaled(ballots, self.options.scaling, self.options.missing))
 
 
 class CombSum(ScoreFusion):
@@ -178,5 +181,4 @@ class ScoreSum:
 
     def fuse(self, runs: Mapping[str, Run], plan: Plan) -> Run:
         """Every document that an asked expert returned, once; raises InputError without runs."""
-        ballots = Ballots.of(runs, plan)
-        return ballots.settled(scaled(ballots, "none", "list_min").total, "sum")
+        return fused(runs, plan, lambda ballots: scaled(ballots, "none", "list_min").total, "sum")
