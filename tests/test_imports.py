@@ -26,7 +26,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 
 LAYERS = (
     {"errors"},
-    {"types", "registry", "progress", "files", "apportionment"},
+    {"types", "registry", "progress", "files", "apportionment", "apart"},
     {"protocols", "config"},
     {"encoders", "passages"},
     {"indexers"},

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from periti.apart import apart
 from periti.evaluation.routing.results import POINTS, RoutingStudy, StudiedCollection, StudiedSystem
 from periti.evaluation.significance import Design, Scores, Study, compare
 from periti.panels.choice import averaged, chosen
@@ -209,7 +210,7 @@ def _points(first: Seeded, router: Mapping[str, list[Outcome]]) -> pl.DataFrame:
         experts += [first.table.experts[chosen[row]] for row in rows]
     stacked = np.concatenate(vectors).astype(np.float64)
     centred = stacked - stacked.mean(axis=0)
-    _, _, axes = np.linalg.svd(centred, full_matrices=False)
+    _, _, axes = apart(np.linalg.svd, centred, full_matrices=False)
     plane = centred @ axes[:2].T
     return pl.DataFrame({"x": plane[:, 0], "y": plane[:, 1], "collection": names, "expert": experts}, schema=POINTS)
 

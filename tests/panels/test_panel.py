@@ -40,7 +40,7 @@ train = "dev"
 slices = [0.4, 0.2, 0.4]
 [collections.strange]
 dataset = "demo"
-test = "dev"
+test = "test"
 [experts.first]
 description = "passages of the demo"
 sources = ["one"]

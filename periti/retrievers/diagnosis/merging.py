@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from periti.apart import apart
 from periti.errors import InputError
 from periti.retrievers.diagnosis.arrays import Floats, matrix, vector
 from periti.retrievers.diagnosis.vitals import mean_cosine
@@ -93,9 +94,9 @@ def _checked(adapters: Sequence[Adapter]) -> list[dict[str, tuple[Floats, Floats
 
 def _refactored(a: Floats, b: Floats, rank: int) -> tuple[Floats, Floats, float]:
     """A (rank, in) and B (out, rank) of the best rank-`rank` version of b·a, and the share of its squared norm."""
-    left, upper_b = np.linalg.qr(b)
-    right, upper_a = np.linalg.qr(a.T)
-    u, s, vt = np.linalg.svd(upper_b @ upper_a.T, full_matrices=False)
+    left, upper_b = apart(np.linalg.qr, b)
+    right, upper_a = apart(np.linalg.qr, a.T)
+    u, s, vt = apart(np.linalg.svd, upper_b @ upper_a.T, full_matrices=False)
     held = min(rank, len(s))
     # Singular vectors have a free sign: the largest entry of each column of U is made positive.
     sign = np.sign(u[np.abs(u).argmax(axis=0), np.arange(len(s))])

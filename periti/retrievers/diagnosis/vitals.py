@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
+from periti.apart import apart
 from periti.errors import InputError, UnknownName
 from periti.retrievers.diagnosis.arrays import Floats, matrix
 from periti.types import Plan, Run
@@ -82,7 +83,7 @@ def effective_rank(embeddings: Floats) -> float:
     Between 1 and min(n - 1, d), or 0 if all rows are equal. Centred, because a mean that every query shares tells no
     query from another.
     """
-    values = np.linalg.svd(embeddings - embeddings.mean(axis=0), compute_uv=False)
+    values = apart(np.linalg.svd, embeddings - embeddings.mean(axis=0), compute_uv=False)
     if values[0] <= 1e-12 * max(1.0, float(np.abs(embeddings).max())):
         return 0.0
     return float(np.exp(entropy(values)))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from periti.apart import apart
 from periti.errors import ConfigError
 from periti.retrievers.routing.base import FittedRouter
 from periti.retrievers.routing.centroids import Centroids
@@ -55,12 +55,8 @@ class Ridge(LinearScorer):
 
 
 def _solved(left: Floats, right: Floats) -> Floats:
-    """X with left X = right, found on a thread of its own.
-
-    A running JVM may have shortened the main thread's stack to 1 MB, and LAPACK's threaded factorisation takes more.
-    """
-    with ThreadPoolExecutor(1) as apart:
-        return np.asarray(apart.submit(np.linalg.solve, left, right).result(), np.float64)
+    """X with left X = right."""
+    return np.asarray(apart(np.linalg.solve, left, right), np.float64)
 
 
 class RidgeRouter(FittedRouter):
