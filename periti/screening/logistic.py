@@ -70,7 +70,7 @@ class _Problem:
         system[:size, size], system[size, :size] = 1.0, -self.penalty
         # The gradient in b says δ b = Σ (y - p), and in a says λ a = y - p: so δ b = λ Σ a.
         system[size, size] = _INTERCEPT
-        solved: Floats = apart(np.linalg.solve, system, np.append(target, 0.0))
+        solved: Floats = apart(lambda: np.linalg.solve(system, np.append(target, 0.0)))
         return solved[:size], float(solved[size])
 
 
