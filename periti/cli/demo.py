@@ -54,15 +54,34 @@ def demo(arguments: argparse.Namespace) -> int:
     # Bound before the build: a taken port is told now, not after the work.
     listener = None if arguments.no_serve else bind(arguments.host, arguments.port)
     dataset = load_dataset(NAME)
-    folder = (
-        arguments.index or cache_folder() / f"{NAME}-{__version__}-{corpus_digest(dataset)[:12]}-{panel_digest()[:8]}"
-    )
+    folder = arguments.index or demo_folder(dataset)
     pipeline = ready_pipeline(dataset, folder, disposable=arguments.index is None)
     question = min(dataset.queries().texts, key=len)
     if listener is None:
         print(f'{folder}: ready; try  periti search {folder} "{question}"')
         return 0
     return serve_until_stopped({NAME: lambda: pipeline}, listener, lambda url: _announce(url, question))
+
+
+def demo_folder(dataset: Dataset) -> Path:
+    """Where the demo's indexes are kept: a name that tells this version, the texts and the experts."""
+    return cache_folder() / f"{NAME}-{__version__}-{corpus_digest(dataset)[:12]}-{panel_digest()[:8]}"
+
+
+def opened(config: Path) -> Pipeline:
+    """The pipeline of a directory or TOML file; `demo`, where nothing has that name, is the demo, built at first use.
+
+    Raises:
+        ConfigError, IndexUnusable, UnknownName: as `periti.pipeline.open_pipeline`.
+    """
+    from periti.pipeline import open_pipeline
+
+    if config != Path(NAME) or config.exists():
+        return open_pipeline(config)
+    from periti.datasets.dataset import load_dataset
+
+    dataset = load_dataset(NAME)
+    return ready_pipeline(dataset, demo_folder(dataset), disposable=True)
 
 
 def cache_folder() -> Path:

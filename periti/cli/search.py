@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from periti.types import Trace
 
 EPILOG = """examples:
+  periti search demo "is a verbal agreement to sell land enforceable?" --explain
   periti search indexes/scifact "does vitamin D prevent falls in older adults?"
   periti search indexes/scifact "statins and muscle pain" -k 5 --experts bm25
   periti search my/periti.toml "breach of warranty" --json --explain"""
@@ -27,7 +28,7 @@ def add_parser(commands: Any) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("config", type=Path, help="a collection's directory or a pipeline's TOML file")
+    parser.add_argument("config", type=Path, help="a collection's directory, a pipeline's TOML file, or demo")
     parser.add_argument("query", help="the question")
     parser.add_argument("-k", type=int, default=10, help="how many documents (default: 10)")
     parser.add_argument("--experts", nargs="+", help="ask only these experts of the panel")
@@ -38,12 +39,12 @@ def add_parser(commands: Any) -> None:
 
 def search(arguments: argparse.Namespace) -> int:
     """Print the best documents, with title and the beginning of the text."""
-    from periti.pipeline import open_pipeline
+    from periti.cli.demo import opened
     from periti.types import Queries
 
     if not arguments.query.strip():
         raise InputError("the query is empty; ask something")
-    pipeline = open_pipeline(arguments.config)
+    pipeline = opened(arguments.config)
     if arguments.experts:
         pipeline = pipeline.only(*arguments.experts)
     run, trace = pipeline.explain(Queries.from_pairs([("q", arguments.query)]), arguments.k)

@@ -103,7 +103,7 @@ def write_lexical(documents: Iterable[Document], ids: DocIds, folder: Path, conf
         IndexDamaged: Lucene holds another number of documents than were given.
         StorageError: Lucene could not write its index.
     """
-    target = folder / LUCENE
+    target = (folder / LUCENE).resolve()
     arguments = ["-input", "", "-collection", "JsonCollection", "-index", str(target), "-threads", str(config.threads),
                  *ANALYSERS[config.analyser], "-fields", TITLE, "-storeDocvectors"]  # fmt: skip
     given = empty = 0
@@ -179,7 +179,7 @@ class LexicalSearcher:
         bm25 = java("org.apache.lucene.search.similarities.BM25Similarity")(scoring.k1, scoring.b)
         self._searcher.setSimilarity(bm25)
         self._generator = java("io.anserini.search.query.BagOfWordsQueryGenerator")()
-        self._feedback = java("io.anserini.search.SimpleSearcher")(str(self.index.folder / LUCENE))
+        self._feedback = java("io.anserini.search.SimpleSearcher")(str((self.index.folder / LUCENE).resolve()))
         self._feedback.set_bm25(scoring.k1, scoring.b)
         if self.index.analyser == "en-unstemmed":
             self._feedback.set_analyzer(java("io.anserini.analysis.DefaultEnglishAnalyzer").newNonStemmingInstance())
@@ -292,7 +292,8 @@ def _json(document: Document) -> str:
 def _open_reader(path: Path) -> Any:
     # Long queries (a case, a review) hold more distinct terms than Lucene's default of 1,024 clauses.
     java("org.apache.lucene.search.IndexSearcher").setMaxClauseCount(1 << 20)
-    directory = java("org.apache.lucene.store.FSDirectory").open(java("java.nio.file.Paths").get(str(path)))
+    # A JVM keeps the working directory it was started in: a relative path would mean another place after a chdir.
+    directory = java("org.apache.lucene.store.FSDirectory").open(java("java.nio.file.Paths").get(str(path.resolve())))
     return java("org.apache.lucene.index.DirectoryReader").open(cast("org.apache.lucene.store.Directory", directory))
 
 

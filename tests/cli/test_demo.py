@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from periti.cli.demo import cache_folder, corpus_digest, ready_pipeline
+from periti.cli.demo import cache_folder, corpus_digest, demo_folder, opened, ready_pipeline
 from periti.datasets.dataset import Dataset, load_dataset
-from periti.errors import InputError
+from periti.errors import ConfigError, InputError
 from periti.indexers.build import BuildConfig, build_collection
 from periti.types import Document, Qrels, Queries
 
@@ -125,6 +125,19 @@ def test_a_folder_of_somebody_elses_is_never_touched(few: Dataset, tmp_path: Pat
     with pytest.raises(InputError, match="does not hold the demo's indexes; choose another --index"):
         ready_pipeline(few, papers, disposable=False)
     assert (papers / "thesis.txt").read_text() == "precious"
+
+
+def test_demo_is_a_name_unless_something_has_it(few: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("periti.datasets.dataset.load_dataset", lambda name: few)  # noqa: ARG005
+    assert opened(Path("demo")).name == "demo"
+    assert demo_folder(few).is_dir()
+
+    build_collection([Document("d", "mine")], tmp_path / "demo", BuildConfig(name="mine", dense=None))
+    assert opened(Path("demo")).name == "mine"
+    with pytest.raises(ConfigError, match="no configuration at other"):
+        opened(Path("other"))
 
 
 def test_the_cache_is_where_xdg_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
