@@ -91,7 +91,6 @@ def read_model(folder: Path) -> ModelExpert:
 def readme(card: Mapping[str, Any]) -> str:
     """The model card: front matter as the hub reads it, then what the expert is, learnt from, and reached on dev."""
     sources = "\n".join(f"* {one['name']}: {one['queries']:,} queries" for one in card.get("sources", []))
-    curve = "\n".join(f"| {int(step)} | {dev:.4f} | {loss:.4f} |" for step, dev, loss in card.get("dev_curve", []))
     documents = "\n".join(f"* {line}" for line in card.get("dev_documents", []))
     return f"""---
 library_name: sentence-transformers
@@ -110,7 +109,19 @@ tags:
 Trained by periti from {card.get("base_name", "")} ({card.get("trained", "")}), seed {card.get("seed", "")}. Queries and
 documents are encoded by these weights, so documents need an index of their own.
 
-Command: `{card.get("command", "")}`
+{how_it_came_about(card, sources, documents)}"""
+
+
+def how_it_came_about(card: Mapping[str, Any], sources: str, dev: str) -> str:
+    """The end of every model card: command, data, licence, dev curve, and the digest of the weights.
+
+    Args:
+        card: the facts.
+        sources: lines on what it learnt from.
+        dev: lines on what the measure was taken over.
+    """
+    curve = "\n".join(f"| {int(step)} | {value:.4f} | {loss:.4f} |" for step, value, loss in card.get("dev_curve", []))
+    return f"""Command: `{card.get("command", "")}`
 
 ## Data
 
@@ -122,7 +133,7 @@ Licence of the data: {card.get("licence", "")}
 
 {card.get("measure", "")}
 
-{documents}
+{dev}
 
 | step | dev | mean loss |
 |---:|---:|---:|

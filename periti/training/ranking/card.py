@@ -10,7 +10,7 @@ from typing import Any
 
 from periti.encoders.adapters import CARD
 from periti.encoders.cross import CrossEncoder, save_cross_encoder
-from periti.encoders.models import MODEL, README
+from periti.encoders.models import MODEL, README, how_it_came_about
 from periti.errors import EncoderError
 from periti.files import sha256_file
 
@@ -56,7 +56,6 @@ def readme(card: Mapping[str, Any]) -> str:
     """The model card: front matter as the hub reads it, then what the ranker is, learnt from, and reached on dev."""
     sources = "\n".join(_source(one) for one in card.get("sources", []))
     dev = "\n".join(f"* {line}" for line in card.get("dev_lists", []))
-    curve = "\n".join(f"| {int(step)} | {value:.4f} | {loss:.4f} |" for step, value, loss in card.get("dev_curve", []))
     options = card.get("options", {})
     return f"""---
 library_name: sentence-transformers
@@ -83,26 +82,7 @@ name = "cross-encoder"
 model = "this folder"
 ```
 
-Command: `{card.get("command", "")}`
-
-## Data
-
-{sources}
-
-Licence of the data: {card.get("licence", "")}
-
-## Dev
-
-{card.get("measure", "")}
-
-{dev}
-
-| step | dev | mean loss |
-|---:|---:|---:|
-{curve}
-
-Weights (`{MODEL}`): SHA-256 {card["weights_sha256"]}
-"""
+{how_it_came_about(card, sources, dev)}"""
 
 
 def _source(one: Mapping[str, Any]) -> str:
