@@ -15,7 +15,7 @@ from periti.config import digest
 from periti.errors import InputError
 from periti.training.pairs import Hints, Rows
 from periti.training.ranking.difficulty import Values, ease_of, normalised
-from periti.training.ranking.settings import RankingOptions
+from periti.training.ranking.settings import ALL_POSITIVES, RankingOptions
 from periti.types import Qrels, Queries, Run
 
 
@@ -47,7 +47,7 @@ class Entry:
 
     Attributes:
         text: of the query.
-        positives: its relevant documents, whether or not the first stage found them.
+        positives: its relevant documents, or those of them that the first stage found.
         gains: their grades, float64, positive.
         negatives: documents of the first stage's list that are not known or suspected to be relevant, best first.
         barred: sorted rows that are never drawn from outside the list: what is in it, relevant, or to be ignored.
@@ -183,9 +183,10 @@ class _Joined:
         ignored = [doc_id for doc_id in self._hints.ignored.get(query_id, ()) if doc_id in self._rows]
         others = [d for d in self._unsuspected(ids, scores, grades) if d not in {*relevant, *ignored}]
         relevant, others = self._scored(query_id, relevant), self._scored(query_id, others)
+        taught = self._taught_from(relevant, at)
         barred = np.unique(np.array([self._rows[d] for d in {*ids, *relevant, *ignored}], np.int64))
-        if not relevant:
-            self.notes["queries without a relevant document"] += 1
+        if not taught:
+            self.notes[f"queries without a relevant document{' in their list' if relevant else ''}"] += 1
             return None
         if not others and (self._options.teacher or len(barred) == len(self._rows)):
             self.notes["queries without a negative"] += 1
@@ -193,13 +194,17 @@ class _Joined:
         self.notes["relevant documents outside the lists"] += sum(1 for doc_id in relevant if doc_id not in at)
         return Entry(
             text,
-            self._candidates(query_id, relevant, at, floor),
-            np.array([grades[doc_id] for doc_id in relevant], np.float64),
+            self._candidates(query_id, taught, at, floor),
+            np.array([grades[doc_id] for doc_id in taught], np.float64),
             self._candidates(query_id, others, at, floor),
             barred,
             floor,
             float(self._hints.weights.get(query_id, 1.0)),
         )
+
+    def _taught_from(self, relevant: Sequence[str], listed: Mapping[str, float]) -> list[str]:
+        """The relevant documents that lists may hold."""
+        return [d for d in relevant if self._options.positives_from == ALL_POSITIVES or d in listed]
 
     def _unsuspected(self, ids: Sequence[str], scores: Values, grades: Mapping[str, float]) -> list[str]:
         """The list without unjudged documents that the first stage scores suspiciously high."""

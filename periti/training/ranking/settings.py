@@ -17,6 +17,8 @@ CURRICULA = (NO_CURRICULUM, *HEURISTICS, *CONTROLS)
 WEIGHTINGS = ("sample", "batch")
 KEEPS = ("best", "last")
 PRECISIONS = ("float32", "bfloat16")
+ALL_POSITIVES, LISTED_POSITIVES = "all", "listed"
+POSITIVES = (ALL_POSITIVES, LISTED_POSITIVES)
 
 _COUNTS = (
     "batch", "negatives", "positives", "steps", "max_length", "query_budget", "depth", "evaluate_every", "patience",
@@ -43,6 +45,8 @@ class RankingOptions:
         positives: relevant documents of a list, drawn by grade ** gain_power; fewer where a query has fewer.
         negatives: documents of a list that are not known to be relevant; random_negatives of them are drawn from
             outside the first stage's list, the others from inside it.
+        positives_from: "all" relevant documents, or the "listed" ones, which are what a reranker meets: where the first
+            stage misses most, learning from the missed teaches that sharing words with the query is a bad sign.
         depth: documents of the first stage's list.
         margin: false-negative guard. Scores of a list are normalised to 0..1; an unjudged document that exceeds the
             best known positive of the list by more than -margin is taken for an unjudged positive and left out. -1
@@ -73,6 +77,7 @@ class RankingOptions:
     positives: int = 1
     negatives: int = 7
     random_negatives: int = 1
+    positives_from: str = ALL_POSITIVES
     gain_power: float = 1.0
     depth: int = 100
     margin: float = -0.5
@@ -96,7 +101,7 @@ class RankingOptions:
     def __post_init__(self) -> None:
         known = {
             "loss": LOSSES, "curriculum": CURRICULA, "heuristic": HEURISTICS, "weighting": WEIGHTINGS, "keep": KEEPS,
-            "precision": PRECISIONS,
+            "precision": PRECISIONS, "positives_from": POSITIVES,
         }  # fmt: skip
         for name, values in known.items():
             if getattr(self, name) not in values:

@@ -49,6 +49,18 @@ def test_positives_are_the_judged_ones_whether_found_or_not_and_negatives_are_th
     assert lists().notes == {"relevant documents outside the corpus": 1, "relevant documents outside the lists": 1}
 
 
+def test_positives_may_be_confined_to_what_a_reranker_meets() -> None:
+    found = lists(
+        replace(OPTIONS, positives_from="listed"), first=run([("q", "d0", 10), ("q", "d2", 4), ("p", "d4", 5)])
+    )
+
+    assert [(entry.text, entry.positives.rows.tolist(), entry.gains.tolist()) for entry in found.entries] == [
+        ("a question", [2], [1])
+    ]
+    assert found.entries[0].barred.tolist() == [0, 2, 9], "a relevant document that is not listed is no negative either"
+    assert found.notes["queries without a relevant document in their list"] == 1
+
+
 def test_only_the_first_documents_of_a_list_count() -> None:
     first = lists(replace(OPTIONS, depth=3, dev_depth=3)).entries[0]
 
