@@ -161,5 +161,6 @@ RANKERS = Registry(
         "mmr": "periti.rankers.mmr:MmrRanker",
     },
 )
+SELECTORS = Registry("selectors", {})
 
-FAMILIES = (ENCODERS, RETRIEVERS, ROUTERS, POLICIES, FUSIONS, RANKERS)
+FAMILIES = (ENCODERS, RETRIEVERS, ROUTERS, POLICIES, FUSIONS, RANKERS, SELECTORS)
