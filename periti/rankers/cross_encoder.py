@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-from periti.encoders.cross import CrossEncoder, load_cross_encoder
+from periti.encoders.cross import FLOAT32, PRECISIONS, CrossEncoder, load_cross_encoder
 from periti.errors import ConfigError
 from periti.rankers.reranking import PairRanker, Scored
 from periti.types import Document
@@ -47,6 +47,7 @@ class CrossEncoderRanker(PairRanker):
             max_length: tokens of a pair; 0 takes the model's own maximum.
             query_budget: tokens of the query; what is longer is cut there, and counted.
             relevant_label: with a model of two labels, the one that means relevant; -1 if it has one label.
+            precision: of matrix products, "float32", or "bfloat16", which is faster where the processor knows it.
         """
 
         model: str = ""
@@ -54,11 +55,14 @@ class CrossEncoderRanker(PairRanker):
         max_length: int = 0
         query_budget: int = 64
         relevant_label: int = -1
+        precision: str = FLOAT32
 
         def __post_init__(self) -> None:
             for name, least in (("depth", 1), ("max_length", 0), ("query_budget", 1)):
                 if getattr(self, name) < least:
                     raise ConfigError(f"ranker: {name} is {getattr(self, name)}; it must be at least {least}")
+            if self.precision not in PRECISIONS:
+                raise ConfigError(f"ranker: no precision {self.precision!r}; known: {', '.join(PRECISIONS)}")
 
     @classmethod
     def open(cls, options: Options) -> Self:
@@ -75,5 +79,6 @@ class CrossEncoderRanker(PairRanker):
             max_length=options.max_length or None,
             query_budget=options.query_budget,
             relevant_label=None if options.relevant_label < 0 else options.relevant_label,
+            precision=options.precision,
         )
         return cls(CrossEncoderScorer(model), options.depth)

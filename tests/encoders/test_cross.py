@@ -62,6 +62,18 @@ def test_logits_do_not_depend_on_the_batch_or_its_order(model: CrossEncoder) -> 
     assert whole[0] == whole[-1]  # the same text
 
 
+def test_products_in_bfloat16_give_nearly_the_same_logits_and_keep_texts_apart(folder: Path) -> None:
+    documents = [f"{first} {second}" for first in WORDS for second in ("law", "dogs and cats", "heart failure")]
+    exact, rough = (load_cross_encoder(folder, query_budget=16, precision=how) for how in ("float32", "bfloat16"))
+    whole, close = (one.logits(one.tokenise(["cat law"] * len(documents), documents)) for one in (exact, rough))
+
+    assert 0 < np.abs(close - whole).max() < 0.1 * np.std(whole)
+    assert len(set(close.tolist())) == len(set(whole.tolist())), "logits are whole numbers of float32, not of 8 bits"
+    assert np.corrcoef(close, whole)[0, 1] > 0.999
+    assert rough.identity["products"] == "bfloat16"
+    assert "products" not in exact.identity
+
+
 def test_it_gives_what_sentence_transformers_gives(model: CrossEncoder, folder: Path) -> None:
     from sentence_transformers import CrossEncoder as Peer
     from torch import nn
