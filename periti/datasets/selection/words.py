@@ -1,0 +1,123 @@
+"""Words of many texts at once: where they start and end, and a 64-bit hash of each, by NumPy alone.
+
+A word is a run of letters, digits, marks and "_", or a run of other visible characters, as in NLTK's WordPunct. Of
+scripts that put no blanks between words (Chinese, Japanese, Thai, Lao, Khmer, Burmese) every character is a word of its
+own, so that n-grams of words are n-grams of characters there; texts may mix scripts.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from periti.datasets.selection.hashing import Hashes, Ints, span_hashes
+
+_BLANK, _WORD, _OTHER, _ALONE = range(4)
+_BASIC, _ALL = 0x10000, 0x110000
+_UNSEGMENTED = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x3005, 0x3007),  # ideographic iteration mark, closing mark, zero
+    (0x3040, 0x30FF),  # Hiragana, Katakana
+    (0x31F0, 0x31FF),  # Katakana extensions
+    (0x3400, 0x4DBF),  # Han, extension A
+    (0x4E00, 0x9FFF),  # Han
+    (0xF900, 0xFAFF),  # Han, compatibility
+    (0xFF66, 0xFF9D),  # Katakana, halfwidth
+    (0x1B000, 0x1B16F),  # Kana supplements
+    (0x20000, 0x323AF),  # Han, extensions B to H
+)
+
+
+def _lowered(char: str) -> int:
+    """The lower case of a character where it is one character, else itself: every text keeps its length."""
+    lower = char.lower()
+    return ord(lower) if len(lower) == 1 else ord(char)
+
+
+def _kind(char: str) -> int:
+    if char.isspace():
+        return _BLANK
+    if char.isalnum() or char == "_":
+        return _WORD
+    return _OTHER
+
+
+@cache
+def _plain_kinds(size: int) -> NDArray[np.uint8]:
+    """The kind of each of the first `size` characters, by Python's regular expressions: blank, word or other."""
+    return np.fromiter((_kind(chr(code)) for code in range(size)), np.uint8, size)
+
+
+@cache
+def _kinds(size: int) -> NDArray[np.uint8]:
+    """The same with marks as parts of words, and the characters of unsegmented scripts as words of their own."""
+    kinds = _plain_kinds(size).copy()
+    marks = np.fromiter((unicodedata.category(chr(code))[0] == "M" for code in range(size)), bool, size)
+    kinds[marks] = _WORD
+    for first, last in _UNSEGMENTED:
+        own = kinds[first : last + 1]
+        own[own == _WORD] = _ALONE
+    return kinds
+
+
+@cache
+def _lower_case(size: int) -> NDArray[np.uint32]:
+    return np.fromiter((_lowered(chr(code)) for code in range(size)), np.uint32, size)
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of n texts.
+
+    Attributes:
+        text: the texts in lower case, a line feed after each.
+        starts: int64 (m,), of each word in `text`, in characters.
+        ends: int64 (m,).
+        indptr: int64 (n + 1,); words indptr[i] to indptr[i + 1] are those of text i.
+        hashes: uint64 (m,); equal words have equal hashes, whatever stands around them.
+    """
+
+    text: str
+    starts: Ints
+    ends: Ints
+    indptr: Ints
+    hashes: Hashes
+
+    def at(self, word: int) -> str:
+        """A word itself."""
+        return self.text[self.starts[word] : self.ends[word]]
+
+
+def words_of(texts: Sequence[str], *, plain: bool = False) -> Words:
+    r"""Split texts into lower-case words and hash them.
+
+    Args:
+        texts: any strings, empty ones too.
+        plain: exactly `re.findall(r"\w+|[^\w\s]+", text.lower())` of each: marks break words, unsegmented scripts have
+            words as long as a clause.
+    """
+    if plain:
+        texts = [text.lower() for text in texts]
+    joined = "\n".join(texts) + "\n"
+    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4")
+    size = _BASIC if codes.max() < _BASIC else _ALL
+    kinds = (_plain_kinds if plain else _kinds)(size)[codes]
+    if not plain:
+        codes = _lower_case(size)[codes]
+        joined = codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    breaks = np.ones(len(kinds), bool)
+    np.not_equal(kinds[1:], kinds[:-1], out=breaks[1:])
+    breaks |= kinds == _ALONE
+    edges = np.flatnonzero(breaks)
+    visible = kinds[edges] != _BLANK
+    starts, ends = edges[visible], np.append(edges[1:], len(kinds))[visible]
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    firsts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths + 1)])
+    return Words(joined, starts, ends, np.searchsorted(starts, firsts), span_hashes(codes, starts, ends))
