@@ -1,0 +1,284 @@
+"""What a trained cross-encoder adds to BM25 and to the best fusion without it, collection by collection.
+
+Every choice (rule, scaling, weights) is made on held-out queries of train, all sources together; one setting serves all
+collections, also those that the ranker has never seen. Logits are kept under --home and are not computed twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from periti.config import digest
+from periti.encoders.cross import CrossEncoder, load_cross_encoder, weights_digest
+from periti.evaluation import parse
+from periti.evaluation.significance import Design, compare, corrections, from_runs
+from periti.panels.material import Material, open_material
+from periti.panels.ranking.config import RankerConfig
+from periti.panels.ranking.source import first_by_hash
+from periti.panels.slices import DEV, TEST, Slice
+from periti.panels.vectors import measured
+from periti.pipeline import open_pipeline
+from periti.progress import Silent
+from periti.rankers.fusion.settings import made, weighted
+from periti.rankers.fusion.tuning import Search, Trial, best, tune
+from periti.rankers.reranking import finished, run_digest
+from periti.types import PLAN, Plan, Queries, Run
+
+DEPTH = 100
+MEASURE = "nDCG@10"
+BM25, DENSE, RANKER = "bm25", "dense", "cross-encoder"
+FUSION, MORE, ALL = "fusion", "cross-encoder + bm25", "fusion with it"
+SEARCHES = (Search("rrf"), *(Search("comb-sum", {"scaling": scaling}) for scaling in ("min-max", "z-score")))
+PARTS: Mapping[str, tuple[str, ...]] = {FUSION: (BM25, DENSE), MORE: (BM25, RANKER), ALL: (BM25, DENSE, RANKER)}
+TAUGHT_BY_OTHERS = ("medquad",)
+"""Collections that are learnt from under another name."""
+LEFT_OUT = {
+    "cohen": "ten queries, and a task of its own (docs/results/screening.md)",
+    "demo": "written for this repository, no benchmark",
+    "medquad-pairs": "a source only: its questions are those of MedQuAD, its test is medquad",
+}
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Lists of one collection's queries of one purpose.
+
+    Attributes:
+        part: queries and judgements.
+        min_rel: the least relevant grade.
+        runs: bm25, dense and the cross-encoder's order of BM25's list.
+    """
+
+    part: Slice
+    min_rel: int
+    runs: Mapping[str, Run]
+
+
+def lists_of(material: Material, part: Slice, folder: Path, logits: Logits) -> Lists:
+    """The three lists of a collection's queries, DEPTH documents each."""
+    pipeline = open_pipeline(folder)
+    first = {name: pipeline.only(name).search(part.queries, DEPTH).renamed(name) for name in (BM25, DENSE)}
+    return Lists(part, material.min_rel, {**first, RANKER: logits.rerank(material, part, first[BM25]).renamed(RANKER)})
+
+
+@dataclass(frozen=True)
+class Logits:
+    """A cross-encoder whose logits are remembered by digest of what it reads.
+
+    Attributes:
+        model: the cross-encoder.
+        folder: where they are kept.
+        told: of what is being scored.
+    """
+
+    model: CrossEncoder
+    folder: Path
+    told: Callable[[str], None]
+
+    BLOCK = 25
+    """Queries a file."""
+
+    def rerank(self, material: Material, part: Slice, run: Run) -> Run:
+        """The run in the cross-encoder's order."""
+        ids = sorted(part.queries.ids)
+        frames = []
+        for start in range(0, len(ids), self.BLOCK):
+            frames.append(self._block(material, part.queries, run, ids[start : start + self.BLOCK]))
+            self.told(f"{material.name}: {min(start + self.BLOCK, len(ids)):,} of {len(ids):,} queries reranked")
+        return finished(run, pl.concat(frames))
+
+    def _block(self, material: Material, queries: Queries, run: Run, ids: Sequence[str]) -> pl.DataFrame:
+        pairs = run.frame.filter(pl.col("query_id").is_in(ids)).join(queries.frame, on="query_id")
+        pairs = pairs.sort("query_id", "rank")
+        read = [weights_digest(self.model.model), self.model.max_length, self.model.query_budget, self.model.precision]
+        key = digest([read, material.docstore.corpus_digest, run_digest(Run("", pairs)), pairs["text"].to_list()])
+        path = self.folder / f"{key}.parquet"
+        if path.exists():
+            return pl.read_parquet(path)
+        texts = material.texts(pairs["doc_id"].to_list())
+        logits = self.model.logits(self.model.tokenise(pairs["text"].to_list(), texts))
+        found = pairs.select("query_id", "doc_id").with_columns(logit=pl.Series(logits, dtype=pl.Float64))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".new")
+        found.write_parquet(fresh)
+        fresh.replace(path)
+        return found
+
+
+def fused(trial: tuple[str, Trial], runs: Mapping[str, Run], queries: Queries, name: str) -> Run:
+    """The runs under a setting."""
+    rule, chosen = trial
+    kept = {part: runs[part] for part in PARTS[name]}
+    plan = weighted(everyone(kept, queries), chosen.weights)
+    return made(rule, dict(chosen.options)).fuse(kept, plan).top(DEPTH).renamed(name)
+
+
+def everyone(runs: Mapping[str, Run], queries: Queries) -> Plan:
+    """Every list for every query."""
+    return Plan.of(pl.DataFrame([(q, r, 1.0) for q in queries.ids for r in runs], schema=PLAN, orient="row"), queries)
+
+
+def chosen_on_dev(dev: Mapping[str, Lists]) -> dict[str, tuple[str, Trial]]:
+    """For each fusion, the rule and setting that are best on dev, the mean over sources."""
+    return {name: _best(name, dev) for name in PARTS}
+
+
+def _best(name: str, dev: Mapping[str, Lists]) -> tuple[str, Trial]:
+    joined = {part: _joined({source: one.runs[part] for source, one in dev.items()}) for part in PARTS[name]}
+    queries = Queries.from_pairs([(f"{s} {q}", t) for s, one in dev.items() for q, t in one.part.queries.frame.rows()])
+
+    def objective(run: Run) -> float:
+        return float(np.mean([_mean(_of(run, source), one) for source, one in dev.items()]))
+
+    trials = {
+        (search.method, *search.options.values()): best(tune(search, joined, everyone(joined, queries), objective))
+        for search in SEARCHES
+    }
+    key = max(trials, key=lambda one: trials[one].value)
+    return str(key[0]), trials[key]
+
+
+def _joined(runs: Mapping[str, Run]) -> Run:
+    """Runs of several collections as one, whose queries bear the collection's name."""
+    frames = [run.frame.with_columns(query_id=f"{name} " + pl.col("query_id")) for name, run in runs.items()]
+    return Run("joined", pl.concat(frames).sort("query_id", "rank"))
+
+
+def _of(run: Run, source: str) -> Run:
+    start = f"{source} "
+    own = run.frame.filter(pl.col("query_id").str.starts_with(start))
+    return Run(run.name, own.with_columns(pl.col("query_id").str.strip_prefix(start)))
+
+
+def _mean(run: Run, lists: Lists) -> float:
+    return float(measured(run, lists.part, MEASURE, lists.min_rel)["value"].to_numpy().mean())
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A system beside another on one collection: means, difference, 95 % BCa interval, p and Holm's p."""
+
+    collection: str
+    system: str
+    baseline: str
+    queries: int
+    difference: float
+    interval: tuple[float, float]
+    p: float
+    adjusted: float = 1.0
+
+
+def gains_of(runs: Mapping[str, Sequence[Run]], test: Mapping[str, Lists], seed: int) -> list[Gain]:
+    """The ranker and the fusion with it against BM25 and the fusion without it; Holm over all of these comparisons."""
+    found: list[Gain] = []
+    for collection, systems in runs.items():
+        one = test[collection]
+        tables, evidence = from_runs(list(systems), one.part.qrels, parse([MEASURE], one.min_rel))
+        for baseline in (BM25, FUSION):
+            table = compare(tables, Design(baseline=baseline, seed=seed), evidence).tables[0]
+            for system in (RANKER, ALL):
+                pair = table.between(system, baseline)
+                if pair is not None:
+                    low, high = pair.intervals[-1].low, pair.intervals[-1].high
+                    sign = 1.0 if pair.a == system else -1.0
+                    ends = sorted((sign * low, sign * high))
+                    gap = sign * pair.difference
+                    found.append(Gain(collection, system, baseline, table.topics, gap, (ends[0], ends[1]), pair.p))
+    adjusted: NDArray[np.float64] = corrections.holm(np.array([gain.p for gain in found]))
+    return [Gain(*(*_fields(gain)[:-1], float(p))) for gain, p in zip(found, adjusted, strict=True)]
+
+
+def _fields(gain: Gain) -> list[Any]:
+    return [getattr(gain, name) for name in Gain.__dataclass_fields__]
+
+
+@dataclass(frozen=True)
+class Gains:
+    """Everything that the page says of gains.
+
+    Attributes:
+        means: collection -> system -> nDCG@10.
+        gains: the tests.
+        settings: fusion -> rule and setting chosen on dev.
+        dev: source -> queries.
+        domains: collection -> domain.
+        seen: the collections whose train part was learnt from.
+        alone: source -> system -> nDCG@10 on dev.
+    """
+
+    means: Mapping[str, Mapping[str, float]]
+    gains: Sequence[Gain]
+    settings: Mapping[str, tuple[str, Trial]]
+    dev: Mapping[str, int]
+    domains: Mapping[str, str]
+    seen: Sequence[str]
+    alone: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What judges a trained ranker.
+
+    Attributes:
+        config: the ranker's file.
+        home: where logits are kept.
+        most: test queries of a collection, chosen by hash.
+        told: of progress.
+        seed: of the bootstrap.
+    """
+
+    config: RankerConfig
+    home: Path
+    most: int
+    told: Callable[[str], None]
+    seed: int
+
+    def study(self, folder: Path) -> Gains:
+        """Score, tune on dev, judge on test, the ranker in a folder."""
+        options = self.config.training
+        model = load_cross_encoder(
+            folder, max_length=options.max_length, query_budget=options.query_budget, precision="bfloat16"
+        )
+        dev, test, domains = self._lists(Logits(model, self.home / "logits", self.told))
+        settings = chosen_on_dev(dev)
+        runs = {name: _systems(one, settings) for name, one in test.items()}
+        return Gains(
+            means=_means(runs, test),
+            gains=gains_of(runs, test, self.seed),
+            settings=settings,
+            dev={name: len(one.part.queries) for name, one in dev.items()},
+            domains=domains,
+            seen=[name for name in test if name in dev or name in TAUGHT_BY_OTHERS],
+            alone=_means({name: _systems(one, settings) for name, one in dev.items()}, dev),
+        )
+
+    def _lists(self, logits: Logits) -> tuple[dict[str, Lists], dict[str, Lists], dict[str, str]]:
+        """Lists of dev and of test, and the domains of the collections."""
+        dev: dict[str, Lists] = {}
+        test: dict[str, Lists] = {}
+        domains: dict[str, str] = {}
+        names = [name for name in self.config.collections if name not in LEFT_OUT]
+        for name in names:
+            material = open_material(name, self.config.collections, self.config.indexes, Silent())
+            domains[name] = material.domain
+            place = self.config.indexes / self.config.collections[name].dataset
+            if DEV in material.slices:
+                dev[name] = lists_of(material, material.slices[DEV], place, logits)
+            part = first_by_hash(material.slices[TEST], self.most)[DEV]
+            test[name] = lists_of(material, part, place, logits)
+        return dev, test, domains
+
+
+def _systems(one: Lists, settings: Mapping[str, tuple[str, Trial]]) -> list[Run]:
+    return [*one.runs.values(), *(fused(settings[rule], one.runs, one.part.queries, rule) for rule in PARTS)]
+
+
+def _means(runs: Mapping[str, Sequence[Run]], lists: Mapping[str, Lists]) -> dict[str, dict[str, float]]:
+    return {name: {run.name: _mean(run, lists[name]) for run in own} for name, own in runs.items()}

@@ -1,0 +1,228 @@
+"""What neural reranking adds, and what in its training matters: writes docs/results/rankers.md.
+
+Gains: the cross-encoder of benchmarks/ranker.toml (trained first if it is not under --home; about an hour of one core)
+reranks BM25's first 100 documents on every collection; it and a fusion with it against BM25 and the best fusion without
+it. Curricula: short trainings of a shallow model, several seeds for each curriculum and control (about an hour). What
+was trained and scored is kept under --home and is not made again. The screening table is that of
+docs/results/screening.md.
+
+Usage: python -m benchmarks.rankers [--home DIR] [--indexes DIR] [--part gains|curricula|page|all] [--most N] [--seed S]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+from measuring import RESULTS, ROOT, machine, record
+from ranker_curricula import DEPTH as STUDY_DEPTH
+from ranker_curricula import Effect
+from ranker_curricula import study as curricula_study
+from ranker_gains import ALL, BM25, DEPTH, FUSION, LEFT_OUT, RANKER, Gain, Gains, Judge
+
+FILE = ROOT / "benchmarks" / "ranker.toml"
+STUDY = ROOT / "benchmarks" / "curricula.toml"
+PAGE = ROOT / "docs" / "results" / "rankers.md"
+SYSTEMS = (BM25, "dense", FUSION, RANKER, "cross-encoder + bm25", ALL)
+
+
+def told(sentence: str) -> None:
+    """Progress, for who waits."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def gains(arguments: argparse.Namespace) -> None:
+    """Train what is missing, judge, keep the figures."""
+    from periti.panels.ranking.config import read_ranker_config
+    from periti.panels.ranking.courses import ranker_folder, train_ranker_of
+    from periti.progress import Terminal
+
+    config = replace(read_ranker_config(FILE), home=arguments.home, indexes=arguments.indexes)
+    command = f"periti train ranker benchmarks/ranker.toml --seed {arguments.seed}"
+    card = train_ranker_of(config, arguments.seed, progress=Terminal(), command=command)
+    judge = Judge(config, arguments.home, arguments.most, told, arguments.seed)
+    found = judge.study(ranker_folder(config, arguments.seed))
+    record("ranker_gains", {"training": _training(card), **_plain(found), "most_queries": arguments.most})
+
+
+def _training(card: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("seed", "steps", "best_step", "dev", "dev_of_start", "dev_curve", "seconds", "sources", "options")
+    return {name: card[name] for name in kept}
+
+
+def _plain(found: Gains) -> dict[str, Any]:
+    settings = {
+        name: {"rule": rule, "options": dict(trial.options), "weights": dict(trial.weights), "dev": trial.value}
+        for name, (rule, trial) in found.settings.items()
+    }
+    return {**asdict(replace(found, settings={})), "settings": settings}
+
+
+def curricula(arguments: argparse.Namespace) -> None:
+    """Train, judge, keep the figures."""
+    from periti.panels.ranking.config import read_ranker_config
+
+    config = replace(read_ranker_config(STUDY), indexes=arguments.indexes)
+    seeds = range(1, arguments.seeds + 1)
+    effects, bm25 = curricula_study(config, arguments.home / "curricula", seeds, arguments.study_most, told)
+    facts = {"steps": config.training.steps, "depth": STUDY_DEPTH, "most_queries": arguments.study_most, "bm25": bm25}
+    record("ranker_curricula", {**facts, "effects": [asdict(one) for one in effects]})
+
+
+def page() -> str:
+    """The page, from the figures that are kept."""
+    facts = machine()
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    head = (
+        "# Neural reranking\n\nPrinted by `python -m benchmarks.rankers` from benchmarks/ranker.toml and "
+        "benchmarks/curricula.toml; figures in `benchmarks/results/ranker_gains.json` and `ranker_curricula.json`. "
+        f"Machine: {facts['processor']}, {facts['cores']} cores; {versions}.\n"
+    )
+    parts = [head]
+    for name, of in (("ranker_gains", _gains_part), ("ranker_curricula", _curricula_part)):
+        path = RESULTS / f"{name}.json"
+        if path.exists():
+            parts.append(of(json.loads(path.read_text(encoding="utf-8"))))
+    parts.append(
+        "## Screening\n\nThe screening table (leave-one-topic-out over `cohen-screening`, every method, with intervals "
+        "and stopping rules) is in [screening.md](screening.md), printed by `python benchmarks/screening.py`.\n"
+    )
+    return "\n".join(parts)
+
+
+def _gains_part(kept: Mapping[str, Any]) -> str:
+    training, settings = kept["training"], kept["settings"]
+    lines = [
+        "## Gains\n",
+        (
+            f"One cross-encoder over all-MiniLM-L6-v2, {training['steps']} steps of {training['options']['batch']} "
+            f"lists, loss {training['options']['loss']}, seed {training['seed']}, trained on the train parts of "
+            f"{', '.join(source['name'].split(':')[0] for source in training['sources'])}; kept is step "
+            f"{training['best_step']}, the best on dev ({training['dev']:.4f}; {training['dev_of_start']:.4f} before). "
+            f"It reranks BM25's first {DEPTH}; "
+            f"of a collection at most {kept['most_queries']} test queries, chosen by hash. Rules and weights were "
+            f"chosen on {sum(kept['dev'].values())} held-out queries of train; one setting serves all collections:\n"
+        ),
+    ]
+    for name, one in settings.items():
+        weights = ", ".join(f"{part} {weight:.1f}" for part, weight in one["weights"].items())
+        options = ", ".join(f"{key}={value}" for key, value in one["options"].items())
+        lines.append(f"* *{name}*: {one['rule']} ({options}), weights {weights}; {one['dev']:.4f} on dev")
+    lines += ["", "nDCG@10; **bold**: the best of a row; above the line collections whose train part it learnt from.\n"]
+    lines += [f"| collection | domain | queries | {' | '.join(SYSTEMS)} |", "|---|---|---:|" + "---:|" * len(SYSTEMS)]
+    queries = {gain["collection"]: gain["queries"] for gain in kept["gains"]}
+    seen, means = kept["seen"], kept["means"]
+    for names in (seen, [name for name in means if name not in seen]):
+        lines += [_row(name, kept["domains"][name], str(queries[name]), means[name]) for name in names]
+        mean = {system: sum(means[name][system] for name in names) / len(names) for system in SYSTEMS} if names else {}
+        if mean:
+            lines.append(_row("macro mean, " + ("seen" if names is seen else "unseen"), "", "", mean))
+    lines += [
+        "",
+        "### Tests\n",
+        (
+            f"Paired t-test, Holm over all {len(kept['gains'])} comparisons, 95 % BCa intervals of each by itself. "
+            "`*` marks significance at .05.\n"
+        ),
+        "| collection | system | against | difference | interval | p | Holm |",
+        "|---|---|---|---:|---|---:|---:|",
+    ]
+    lines += [_test(Gain(**{**gain, "interval": tuple(gain["interval"])})) for gain in kept["gains"]]
+    lines += ["", *_verdicts([Gain(**gain) for gain in kept["gains"]], kept["domains"]), ""]
+    lines += [f"Left out: {'; '.join(f'`{name}`, {why}' for name, why in LEFT_OUT.items())}.", ""]
+    return "\n".join(lines)
+
+
+def _row(name: str, domain: str, queries: str, means: Mapping[str, float]) -> str:
+    best = max(means[system] for system in SYSTEMS)
+    cells = [f"**{means[s]:.4f}**" if means[s] == best else f"{means[s]:.4f}" for s in SYSTEMS]
+    return f"| {name} | {domain} | {queries} | {' | '.join(cells)} |"
+
+
+def _test(gain: Gain) -> str:
+    mark = " *" if gain.adjusted <= 0.05 else ""
+    low, high = gain.interval
+    return (
+        f"| {gain.collection} | {gain.system} | {gain.baseline} | {gain.difference:+.4f} | [{low:+.4f}, {high:+.4f}] | "
+        f"{_p(gain.p)} | {_p(gain.adjusted)}{mark} |"
+    )
+
+
+def _p(value: float) -> str:
+    return f"{value:.4f}" if value >= 0.0001 else f"{value:.0e}"
+
+
+def _verdicts(gains: Sequence[Gain], domains: Mapping[str, str]) -> list[str]:
+    """One sentence a system: where it is significantly better than both, and worse than either."""
+    lines = []
+    for system in (RANKER, ALL):
+        own = [gain for gain in gains if gain.system == system]
+        collections = list(dict.fromkeys(gain.collection for gain in own))
+        better = [
+            name
+            for name in collections
+            if all(g.adjusted <= 0.05 and g.difference > 0 for g in own if g.collection == name)
+        ]
+        worse = sorted({g.collection for g in own if g.adjusted <= 0.05 and g.difference < 0})
+        lines.append(
+            f"* *{system}*: significantly above both BM25 and the fusion without it on {len(better)} of "
+            f"{len(collections)} collections ({', '.join(better) or 'none'}; domains: "
+            f"{', '.join(sorted({domains[name] for name in better})) or 'none'}), significantly below one of them on "
+            f"{len(worse)} ({', '.join(worse) or 'none'})."
+        )
+    return lines
+
+
+def _curricula_part(kept: Mapping[str, Any]) -> str:
+    effects = [Effect(**{**one, "seeds": tuple(one["seeds"])}) for one in kept["effects"]]
+    seeds = len(effects[0].seeds)
+    lines = [
+        "## Curricula\n",
+        (
+            f"Three layers of all-MiniLM-L6-v2, {kept['steps']} steps, {seeds} seeds each, the last state kept; BM25's "
+            f"first {kept['depth']} reranked, at most {kept['most_queries']} test queries of a collection. Means over "
+            "seeds of nDCG@10 with their standard deviation; differences from no curriculum topic by topic after "
+            "averaging seeds, paired t, Holm over all comparisons. *anti* and *random* are the controls of *kde*.\n"
+        ),
+        "| collection | BM25 | curriculum | nDCG@10 | sd over seeds | difference from none | interval | p | Holm |",
+        "|---|---:|---|---:|---:|---:|---|---:|---:|",
+    ]
+    for one in effects:
+        bm25 = kept["bm25"][one.collection]
+        low, high = one.interval
+        mark = " *" if one.adjusted <= 0.05 else ""
+        cells = f"{one.difference:+.4f} | [{low:+.4f}, {high:+.4f}] | {_p(one.p)} | {_p(one.adjusted)}{mark}"
+        if one.curriculum == "none":
+            cells = " | | | "
+        lines.append(
+            f"| {one.collection} | {bm25:.4f} | {one.curriculum} | {one.mean:.4f} | {one.spread:.4f} | {cells} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, default=ROOT / "build" / "rankers")
+    parser.add_argument("--indexes", type=Path, default=ROOT / "indexes")
+    parser.add_argument("--part", choices=("gains", "curricula", "page", "all"), default="all")
+    parser.add_argument("--most", type=int, default=300, help="test queries of a collection (default: 300)")
+    parser.add_argument("--study-most", type=int, default=150, help="the same, of the curriculum study (default: 150)")
+    parser.add_argument("--seed", type=int, default=1, help="of the training and of intervals")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each curriculum (default: 3)")
+    arguments = parser.parse_args()
+    if arguments.part in ("gains", "all"):
+        gains(arguments)
+    if arguments.part in ("curricula", "all"):
+        curricula(arguments)
+    PAGE.write_text(page(), encoding="utf-8")
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main()
