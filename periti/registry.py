@@ -161,6 +161,12 @@ RANKERS = Registry(
         "mmr": "periti.rankers.mmr:MmrRanker",
     },
 )
-SELECTORS = Registry("selectors", {})
+SELECTORS = Registry(
+    "selectors",
+    {
+        "random": "periti.datasets.selection.baselines:RandomSelector",
+        "random-length": "periti.datasets.selection.baselines:RandomLengthSelector",
+    },
+)
 
 FAMILIES = (ENCODERS, RETRIEVERS, ROUTERS, POLICIES, FUSIONS, RANKERS, SELECTORS)

@@ -21,7 +21,7 @@ from periti.rankers.fitted import Source, queries_digest
 from periti.rankers.fusion.settings import FusionSettings
 from periti.rankers.gate.files import TrainedGate, write_gate
 from periti.rankers.llm.settings import EndpointSettings
-from periti.registry import ENCODERS, FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, Registry
+from periti.registry import ENCODERS, FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, SELECTORS, Registry
 from periti.retrievers.experts import base_encoder
 from periti.retrievers.fingerprints import fingerprint
 from periti.retrievers.routing.table import UtilityTable
@@ -156,6 +156,15 @@ def asking(name: str, **options: Any) -> Build:
     return build
 
 
+def selector(name: str, **options: Any) -> Build:
+    """A selector with options that suit a pool of 200 short texts; tests/contracts/test_selectors.py fits it."""
+
+    def build(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
+        return SELECTORS.load(name)(**options)
+
+    return build
+
+
 BUILDERS: Mapping[str, Mapping[str, Build]] = {
     "encoders": {
         "minilm": lambda tiny, bert: ENCODERS.load("minilm")(),  # noqa: ARG005
@@ -208,6 +217,10 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
         "llm-listwise": asking("llm-listwise", window=4, stride=2),
         "quota": plain(RANKERS, "quota", field="topic", size=4, most=2),
         "mmr": plain(RANKERS, "mmr", depth=6),
+    },
+    "selectors": {
+        "random": selector("random"),
+        "random-length": selector("random-length", bins=4),
     },
 }
 

@@ -23,13 +23,15 @@ from periti.registry import (
     RANKERS,
     RETRIEVERS,
     ROUTERS,
+    SELECTORS,
     Registry,
 )
 from periti.types import PLAN, RUN, SCORED, Document, Plan, Queries, Run
 from tests.contracts.builders import BUILDERS, build
 from tests.tiny import QUERIES, Tiny
 
-CONFIGURED = [(family, name) for family in FAMILIES if family is not ENCODERS for name in family]
+# Encoders are functions, selectors are their own options (test_selectors.py).
+CONFIGURED = [(family, name) for family in FAMILIES if family not in (ENCODERS, SELECTORS) for name in family]
 MIXED = Queries(QUERIES.frame.sample(fraction=1.0, shuffle=True, seed=5))
 
 
