@@ -18,7 +18,7 @@ _HAN = re.compile(r"[漢ん]|[^\W_漢ん]+")
 
 
 def expected(text: str, unit: str, size: int) -> set[tuple[str, ...]]:
-    folded = text.casefold()
+    folded = text.lower()
     units = _HAN.findall(folded) if unit == WORDS else list(" ".join(folded.split()))
     if not units:
         return set()
