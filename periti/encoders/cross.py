@@ -80,7 +80,7 @@ class CrossEncoder:
     ) -> None:
         self.precision = precision
         self.model, self.name = model.eval(), name
-        self.max_length, self.query_budget, self._relevant = max_length, query_budget, relevant_label
+        self.max_length, self.query_budget, self.relevant_label = max_length, query_budget, relevant_label
         self.tokenizer = tokenizer
         self._lock = threading.Lock()
         self._template = template_of(tokenizer, name)
@@ -138,8 +138,12 @@ class CrossEncoder:
 
     def forward(self, batch: Sequence[PairTokens]) -> Any:
         """Scores of one padded batch, a tensor (b,), with gradients if those are on."""
-        raw = self.model(**self.features(batch)).logits
-        return raw[:, 0] if self._relevant is None else raw[:, self._relevant] - raw[:, 1 - self._relevant]
+        return self.scores(self.model(**self.features(batch)).logits)
+
+    def scores(self, raw: Any) -> Any:
+        """One score a pair of its labels' logits, a tensor (b,) of one (b, labels)."""
+        label = self.relevant_label
+        return raw[:, 0] if label is None else raw[:, label] - raw[:, 1 - label]
 
     def features(self, batch: Sequence[PairTokens]) -> dict[str, Any]:
         """A padded batch on the model's device."""

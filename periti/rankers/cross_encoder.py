@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 from periti.encoders.cross import FLOAT32, PRECISIONS, CrossEncoder, load_cross_encoder
+from periti.encoders.quantised import INT8, load_quantised
 from periti.errors import ConfigError
 from periti.rankers.reranking import PairRanker, Scored
 from periti.types import Document
@@ -47,7 +49,8 @@ class CrossEncoderRanker(PairRanker):
             max_length: tokens of a pair; 0 takes the model's own maximum.
             query_budget: tokens of the query; what is longer is cut there, and counted.
             relevant_label: with a model of two labels, the one that means relevant; -1 if it has one label.
-            precision: of matrix products, "float32", or "bfloat16", which is faster where the processor knows it.
+            precision: of matrix products, "float32", or "bfloat16", which is faster where the processor knows it, or
+                "int8", about twice as fast (`periti train quantise` makes its graph).
         """
 
         model: str = ""
@@ -61,8 +64,9 @@ class CrossEncoderRanker(PairRanker):
             for name, least in (("depth", 1), ("max_length", 0), ("query_budget", 1)):
                 if getattr(self, name) < least:
                     raise ConfigError(f"ranker: {name} is {getattr(self, name)}; it must be at least {least}")
-            if self.precision not in PRECISIONS:
-                raise ConfigError(f"ranker: no precision {self.precision!r}; known: {', '.join(PRECISIONS)}")
+            known = (*PRECISIONS, INT8)
+            if self.precision not in known:
+                raise ConfigError(f"ranker: no precision {self.precision!r}; known: {', '.join(known)}")
 
     @classmethod
     def open(cls, options: Options) -> Self:
@@ -74,11 +78,19 @@ class CrossEncoderRanker(PairRanker):
         """
         if not options.model:
             raise ConfigError("ranker 'cross-encoder' needs a model; set model to a folder or a name on the hub")
-        model = load_cross_encoder(
-            options.model,
-            max_length=options.max_length or None,
-            query_budget=options.query_budget,
-            relevant_label=None if options.relevant_label < 0 else options.relevant_label,
-            precision=options.precision,
+        return cls(CrossEncoderScorer(_opened(options)), options.depth)
+
+
+def _opened(options: CrossEncoderRanker.Options) -> CrossEncoder:
+    length, label = options.max_length or None, None if options.relevant_label < 0 else options.relevant_label
+    if options.precision == INT8:
+        return load_quantised(
+            Path(options.model), max_length=length, query_budget=options.query_budget, relevant_label=label
         )
-        return cls(CrossEncoderScorer(model), options.depth)
+    return load_cross_encoder(
+        options.model,
+        max_length=length,
+        query_budget=options.query_budget,
+        relevant_label=label,
+        precision=options.precision,
+    )
