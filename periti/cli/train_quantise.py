@@ -69,8 +69,9 @@ def _length(name: str, arguments: argparse.Namespace) -> int | None:
         card = json.loads((arguments.folder / "card.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         card = {}
-    given = getattr(arguments, name)
-    return given if given is not None else card.get(name)
+    given: int | None = getattr(arguments, name)
+    found: int | None = card.get(name) if given is None else given
+    return found
 
 
 def _texts(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
