@@ -21,6 +21,11 @@ class Bits:
         packed = self._bytes[first // 8 : (first + count + 7) // 8]
         return np.unpackbits(packed, count=count).view(np.bool_)
 
+    def anywhere(self, first: int, count: int) -> NDArray[np.bool_]:
+        """Marks of `count` rows from any row `first`."""
+        before = first % 8
+        return self.stretch(first - before, before + count)[before:]
+
     def mark(self, first: int, marks: NDArray[np.bool_]) -> None:
         """Also mark the rows from `first`, a multiple of 8, where `marks` is true."""
         packed = np.packbits(marks)

@@ -26,11 +26,13 @@ class Columns:
         text: joined by a line feed they are the text of a record.
         id: names a record; records without one are named by their row.
         group: its value is the group of a record; empty for none.
+        pairs: whether records are pairs of a query and a document; found, not given.
     """
 
     text: tuple[str, ...] = ()
     id: str = ""
     group: str = ""
+    pairs: bool = False
 
     def found_in(self, record: Mapping[str, object]) -> Columns:
         """The named columns, and for text and id, where not named, the usual ones that the record has.
@@ -42,7 +44,8 @@ class Columns:
             if name and name not in record:
                 raise InputError(f"no column {name!r}; the first record has {', '.join(record)}")
         usual_id = next((name for name in IDS if name in record), "")
-        return Columns(self.text or _usual_text(record), self.id or usual_id, self.group)
+        pairs = record.keys() >= {*PAIR}
+        return Columns(self.text or _usual_text(record), self.id or usual_id, self.group, pairs)
 
 
 USUAL = Columns()
@@ -63,6 +66,8 @@ class Documents:
 
     Attributes:
         texts: what selectors read.
+        keys: what must differ for two records not to be duplicates: the text; of pairs always query and document.
+        asked: what must not be asked by a test: the query of a pair, else the text.
         ids: empty strings where records have no id.
         groups: empty strings where there are no groups.
         records: all fields, as the file has them.
@@ -70,6 +75,8 @@ class Documents:
     """
 
     texts: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
@@ -105,24 +112,25 @@ class Reader:
 
     def _add(self, found: Documents, block: Block, number: int, record: Record) -> Bad | None:
         where = f"{block.path}:{number}" if block.kind != "parquet" else f"{block.path}: record {number}"
-        parts = []
-        for name in self.columns.text:
-            value = record.get(name, "" if name == "title" else None)
+        columns = self.columns
+        read = dict.fromkeys((*columns.text, *(PAIR if columns.pairs else ())), "")
+        for name in read:
+            value = record.get(name)
             if name not in record and name != "title":
                 return Bad(where, f"no {name!r}; the record has {', '.join(record)}")
             if value is not None and not isinstance(value, str):
                 return Bad(where, f"{name} is {type(value).__name__}; write a string")
-            parts.append(value or "")
-        text = "\n".join(part for part in parts if part)
-        problem = _unstorable(text)
+            read[name] = value or ""
+        named = [str(record.get(name, "")) if name else "" for name in (columns.id, columns.group)]
+        problem = _unstorable("\n".join((*read.values(), *named)))
         if problem:
             return Bad(where, problem)
-        names = [str(record.get(name, "")) if name else "" for name in (self.columns.id, self.columns.group)]
-        if any(_unstorable(name) for name in names):
-            return Bad(where, "its id or group is no text that can be stored; mend it")
+        text = "\n".join(filter(None, (read[name] for name in columns.text)))
         found.texts.append(text)
-        found.ids.append(names[0])
-        found.groups.append(names[1])
+        found.keys.append("\n".join(read[name] for name in PAIR) if columns.pairs else text)
+        found.asked.append(read["query"] if columns.pairs else text)
+        found.ids.append(named[0])
+        found.groups.append(named[1])
         found.records.append(record)
         return None
 
