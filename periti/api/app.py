@@ -12,7 +12,9 @@ from fastapi import FastAPI
 from periti import __version__
 from periti.api.collections import Collections, Opener
 from periti.api.failures import add_failures
+from periti.api.reviews import Reviews
 from periti.api.routes import routes
+from periti.api.screening import Screening, screening_routes
 from periti.api.workers import WAITING, Workers
 from periti.pipeline import Pipeline
 
@@ -25,6 +27,7 @@ def create_app(
     threads: int | None = None,
     waiting: int = WAITING,
     opened: Callable[[Exception | None], None] | None = None,
+    screening: Screening | None = None,
 ) -> FastAPI:
     """A service that searches these collections.
 
@@ -36,12 +39,15 @@ def create_app(
         threads: searches at once; by default the number of cores, at least 2.
         waiting: searches that may wait for a thread; more are refused with 503.
         opened: told when all collections are open (None), or which error came instead.
+        screening: where reviewers' judgements are kept; without it screening is not offered.
 
     Raises:
-        ConfigError: no collections, or a name that may not be used.
+        ConfigError: no collections, a name that may not be used, or a review of a collection that is not served.
+        StorageError: judgements can not be kept there.
     """
     collections = Collections(pipelines)
     workers = Workers(threads, waiting)
+    reviews = Reviews(screening.folder, collections, screening.reviews, screening.prior) if screening else None
 
     def open_them() -> None:
         try:
@@ -61,6 +67,8 @@ def create_app(
         threading.Thread(target=open_them, name="opening", daemon=True).start()
         yield
         workers.close()
+        if reviews is not None:
+            reviews.close()
 
     app = FastAPI(
         title="periti",
@@ -73,5 +81,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.include_router(routes(collections, workers))
+    if reviews is not None:
+        app.include_router(screening_routes(reviews, workers))
     add_failures(app)
     return app

@@ -6,14 +6,14 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from starlette.exceptions import HTTPException
+from pydantic import Field
 
 from periti import __version__
+from periti.api.bodies import Strict, read_body
 from periti.api.desk import Desk
 from periti.api.failures import add_failures, problem
 from periti.api.pages import with_policy
@@ -23,15 +23,10 @@ from periti.errors import FormatError, InputError, StorageError
 MAX_BODY_BYTES = 256 * 1024
 NAME = 100
 """Characters of an assessor's name."""
-B = TypeVar("B", bound=BaseModel)
 Name = Annotated[str, Field(min_length=1, max_length=NAME)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class Asked(_Strict):
+class Asked(Strict):
     """Who asks for work, and what that person has put off."""
 
     assessor: Name
@@ -79,12 +74,12 @@ def _routes(desk: Desk, workers: Workers) -> APIRouter:
 
     @router.post("/v1/next")
     async def hand_out(request: Request) -> Response:
-        asked = await _read(request, Asked)
+        asked = await read_body(request, Asked, MAX_BODY_BYTES)
         return await _answer(workers, lambda: {"next": _next(desk, asked), "status": desk.status()})
 
     @router.post("/v1/judgements")
     async def judge(request: Request) -> Response:
-        judged = await _read(request, Judged)
+        judged = await read_body(request, Judged, MAX_BODY_BYTES)
 
         def work() -> dict[str, Any]:
             desk.record(judged.assessor, judged.query_id, judged.doc_id, judged.grade)
@@ -94,7 +89,7 @@ def _routes(desk: Desk, workers: Workers) -> APIRouter:
 
     @router.post("/v1/undo")
     async def undo(request: Request) -> Response:
-        asked = await _read(request, Asked)
+        asked = await read_body(request, Asked, MAX_BODY_BYTES)
 
         def work() -> dict[str, Any]:
             undone = desk.undo(asked.assessor)
@@ -139,28 +134,6 @@ async def _answer(workers: Workers, work: Callable[[], dict[str, Any]]) -> Respo
         media_type="application/json",
         headers={"Cache-Control": "no-store"},
     )
-
-
-async def _read(request: Request, kind: type[B]) -> B:
-    """The body.
-
-    Raises:
-        HTTPException: 415 it does not say that it is JSON (so that no other site's form can judge), 413 too large.
-        InputError: it is not what the route takes.
-    """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(415, "the body does not say that it is JSON; send 'Content-Type: application/json'")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"the body has more than {MAX_BODY_BYTES:,} bytes; send less")
-    try:
-        return kind.model_validate_json(bytes(body))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the body"
-        raise InputError(f"{where}: {first['msg'].lower()}; send {', '.join(kind.model_fields)}") from error
 
 
 async def _of_log(_: Request, error: Exception) -> Response:

@@ -63,6 +63,9 @@ def _route(name: str, facts: Mapping[str, Any]) -> str:
             for field, about in content["schema"]["properties"].items()
         )
         part += f"<p>Fields of the JSON body:</p><ul>{rows}</ul><pre>{escape(json.dumps(content['example']))}</pre>"
+    if asked := facts.get("parameters"):
+        rows = "".join(f"<li><code>{escape(one['name'])}</code>: {_prose(one['description'])}</li>" for one in asked)
+        part += f"<p>Parameters of the address:</p><ul>{rows}</ul>"
     codes = ", ".join(facts["responses"])
     return f"{part}<p>Answers: {escape(codes)}.</p>"
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from periti.api.app import create_app
 from periti.api.collections import Opener
+from periti.api.screening import Screening
 from periti.errors import InputError
 from periti.pipeline import Pipeline
 
@@ -71,13 +72,19 @@ def uvicorn_server(app: FastAPI) -> uvicorn.Server:
     )
 
 
-def serve(pipelines: Mapping[str, Pipeline | Opener], listener: socket.socket, announce: Callable[[str], None]) -> None:
+def serve(
+    pipelines: Mapping[str, Pipeline | Opener],
+    listener: socket.socket,
+    announce: Callable[[str], None],
+    screening: Screening | None = None,
+) -> None:
     """Serve until interrupted.
 
     Args:
         pipelines: an open pipeline, or a function that opens one, by collection name.
         listener: from `bind`.
         announce: told the address once every collection is open.
+        screening: where reviewers' judgements are kept, if screening is offered.
 
     Raises:
         PeritiError: a collection can not be opened; the server has stopped.
@@ -92,7 +99,7 @@ def serve(pipelines: Mapping[str, Pipeline | Opener], listener: socket.socket, a
             failures.append(error)
             server.should_exit = True
 
-    server = uvicorn_server(create_app(pipelines, opened=opened))
+    server = uvicorn_server(create_app(pipelines, opened=opened, screening=screening))
     with listener:
         server.run(sockets=[listener])
     if failures:
