@@ -25,6 +25,7 @@ from periti.registry import ENCODERS, FUSIONS, POLICIES, RANKERS, RETRIEVERS, RO
 from periti.retrievers.experts import base_encoder
 from periti.retrievers.fingerprints import fingerprint
 from periti.retrievers.routing.table import UtilityTable
+from tests.datasets.selection.vectors import embed_words
 from tests.endpoint import shared_server
 from tests.rankers.gate.synthetic import random_gate
 from tests.tiny import TEXTS, Tiny, save_cross
@@ -221,6 +222,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
     "selectors": {
         "random": selector("random"),
         "random-length": selector("random-length", bins=4),
+        "quad": selector("quad", embed=embed_words, clusters=4, examined=0.5),
     },
 }
 

@@ -146,12 +146,15 @@ class Influence:
         values: Values = np.einsum("nd,nd->n", mistakes @ self.direction, pairs.queries)
         return values
 
-    def scaled(self, values: Values) -> Values:
-        """Influences as rewards: 0 at or below the pool's median, 1 at or above its 99th percentile."""
+    def relative(self, values: Values) -> Values:
+        """Influences in units of the pool: 0 its median, 1 its 99th percentile, beyond both where they are."""
         width = self.high - self.low
-        if width <= 0:
-            return (values > self.low).astype(np.float64)
-        return np.clip((values - self.low) / width, 0, 1)
+        # A pool of copies has no spread: what is above it is worth 1.
+        return (values - self.low) / width if width > 0 else np.sign(values - self.low)
+
+    def scaled(self, values: Values) -> Values:
+        """The same as rewards, cut to 0..1."""
+        return np.clip(self.relative(values), 0, 1)
 
 
 def _damped(rows: Values, damping: float) -> Values:
