@@ -145,12 +145,12 @@ class Decontamination:
             # Backwards, so that the first run of a text decides.
             against[places[hit][::-1]] = self.owners[at[hit]][::-1]
         if self.close is not None:
-            open_ = np.flatnonzero(against < 0)
-            if len(open_):
-                cosines = self.close.embed([texts[i] for i in open_]) @ self.close.vectors.T
+            rest = [number for number, reason in enumerate(against.tolist()) if reason < 0 and texts[number].strip()]
+            if rest:
+                cosines = self.close.embed([texts[number] for number in rest]) @ self.close.vectors.T
                 best = cosines.argmax(axis=1)
-                near = cosines[np.arange(len(open_)), best] >= self.close.threshold
-                against[open_[near]] = len(self.names) + self.asks[best[near]]
+                near = cosines[np.arange(len(rest)), best] >= self.close.threshold
+                against[np.array(rest)[near]] = len(self.names) + self.asks[best[near]]
         return against
 
 
@@ -183,7 +183,8 @@ def runs(texts: Sequence[str], n: int) -> tuple[Hashes, Ints]:
 def _spoken(text: str) -> NDArray[np.bool_]:
     """Whether each character is a letter, a digit or "_"."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
-    return _letters(0x10000 if codes.max() < 0x10000 else 0x110000)[codes]
+    spoken: NDArray[np.bool_] = _letters(0x10000 if codes.max() < 0x10000 else 0x110000)[codes]
+    return spoken
 
 
 @cache
