@@ -2,8 +2,9 @@
 
 For each domain a target of 50 examples (held-out training pairs, none of them in the pool) and an equal budget of pairs
 for every selector; a linear query-side expert is trained on what was chosen, for as many steps, and judged on that
-domain's test; negatives are the documents of the pool and of the collection that is searched. The oracle is told where pairs are from and takes the domain's own by chance. Queries asked in a test of
-the panel are in neither pool nor target.
+domain's test; negatives are the documents of the pool and of the collection that is searched. The oracle is told where
+pairs are from and takes the domain's own by chance. Queries asked in a test of the panel are neither in the pool nor
+among the examples.
 """
 
 from __future__ import annotations
