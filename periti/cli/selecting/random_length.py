@@ -15,12 +15,17 @@ EPILOG = """examples:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the number of bins."""
-    parser.add_argument("--bins", type=int, default=10, help="quantiles of the target's lengths (default: 10)")
+    """Add the width of a bin."""
+    parser.add_argument(
+        "--ratio",
+        type=float,
+        default=1.25,
+        help="longest over shortest length of a bin of the histogram (default: 1.25)",
+    )
 
 
 def build(arguments: argparse.Namespace, pool: Pool) -> Selector:  # noqa: ARG001
     """The selector with its options."""
     from periti.datasets.selection.baselines import RandomLengthSelector
 
-    return RandomLengthSelector(bins=arguments.bins)
+    return RandomLengthSelector(ratio=arguments.ratio)

@@ -14,6 +14,10 @@ from periti.datasets.selection.selector import DIVERSIFICATION, MATCHING, Blocks
 from periti.datasets.selection.tokens import count_tokens
 from periti.errors import InputError
 
+BINS = 256
+SMALLEST_RATIO, LARGEST_RATIO = 1.05, 4.0
+"""Of lengths within a bin: at the smallest the last bin begins at 250,000 tokens."""
+
 
 @dataclass(frozen=True)
 class RandomScorer:
@@ -50,13 +54,15 @@ class RandomLengthScorer:
     """Log importance weight of a text's length, with Gumbel noise: the best k are a weighted sample.
 
     Attributes:
-        edges: tokens at which one bin ends and the next begins, ascending, (b - 1,).
-        weights: log of target's over pool's share of each bin for each target, (b, t).
+        seed: of the noise.
+        names: of the t targets.
+        ratio: longest length of a bin over its shortest.
+        weights: log of target's over pool's share of each bin for each target, (BINS, t).
     """
 
     seed: int
     names: tuple[str, ...]
-    edges: tuple[int, ...]
+    ratio: float
     weights: tuple[tuple[float, ...], ...]
 
     def score(self, texts: Sequence[str]) -> Scores:
@@ -68,27 +74,26 @@ class RandomLengthScorer:
     def explain(self, text: str, limit: int = 10) -> tuple[Reason, ...]:
         """Weight of its length for each target, the largest first."""
         tokens, weights = count_tokens(text), self._weights([text])[0]
-        reasons = [
-            Reason(f"{tokens} tokens, for {name}", float(w)) for name, w in zip(self.names, weights, strict=True)
-        ]
+        named = zip(self.names, weights.tolist(), strict=True)
+        reasons = [Reason(f"{tokens} tokens, for {name}", weight) for name, weight in named]
         return tuple(sorted(reasons, key=lambda reason: -reason.value)[:limit])
 
     def _weights(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        return np.asarray(self.weights)[_bins(texts, self.edges)]
+        return np.asarray(self.weights)[_bins(texts, self.ratio)]
 
 
 @dataclass(frozen=True)
 class RandomLengthSelector:
     """Any documents, by chance, but with the target's histogram of lengths.
 
-    Importance resampling (without replacement, by Gumbel noise) over bins of token counts: quantiles of all targets'
-    lengths, and one bin on either side of what the targets have. Draw with temperature 0.
+    Importance resampling (without replacement, by Gumbel noise) over bins of token counts. The noise is in the scores
+    already: draw with temperature 0.
 
     Attributes:
-        bins: quantile bins within the targets' lengths; fewer where lengths coincide.
+        ratio: longest length of a bin over its shortest.
     """
 
-    bins: int = 10
+    ratio: float = 1.25
     family: ClassVar[str] = MATCHING
     needs_target: ClassVar[bool] = True
     needs_model: ClassVar[bool] = False
@@ -98,27 +103,27 @@ class RandomLengthSelector:
         """Count lengths.
 
         Raises:
-            InputError: no target or no text in one, an empty pool, or less than one bin.
+            InputError: no target or no text in one, an empty pool, or a ratio out of range.
         """
-        if self.bins < 1:
-            raise InputError(f"bins is {self.bins}; it must be at least 1")
+        if not SMALLEST_RATIO <= self.ratio <= LARGEST_RATIO:
+            raise InputError(f"the ratio is {self.ratio:g}; give one from {SMALLEST_RATIO:g} to {LARGEST_RATIO:g}")
         if not targets or not all(target.texts for target in targets):
             raise InputError("random-length needs a target, and a text in each; give examples whose lengths to match")
-        lengths = np.array([count_tokens(text) for target in targets for text in target.texts])
-        inner = np.quantile(lengths, np.linspace(0, 1, self.bins + 1), method="closest_observation").astype(int)
-        edges = tuple(int(edge) for edge in np.unique([inner[0], *inner[1:-1], inner[-1] + 1]))
-        counts = np.zeros(len(edges) + 1)
+        counts = np.zeros(BINS)
         for texts in pool():
-            counts += np.bincount(_bins(texts, edges), minlength=len(counts))
+            counts += np.bincount(_bins(texts, self.ratio), minlength=BINS)
         if not counts.sum():
             raise InputError("the pool is empty; give one with at least one document")
-        wanted = np.stack([np.bincount(_bins(one.texts, edges), minlength=len(counts)) for one in targets], axis=1)
+        wanted = np.stack([np.bincount(_bins(one.texts, self.ratio), minlength=BINS) for one in targets], axis=1)
         # Half an example spread over all bins: lengths that no example has stay possible where nothing else is left.
-        share = (wanted + 0.5 / len(counts)) / (wanted.sum(axis=0) + 0.5)
+        share = (wanted + 0.5 / BINS) / (wanted.sum(axis=0) + 0.5)
         weights = np.log(share) - np.log((counts + 1) / (counts + 1).sum())[:, None]
-        return RandomLengthScorer(seed, tuple(one.name for one in targets), edges, tuple(map(tuple, weights.tolist())))
+        names = tuple(one.name for one in targets)
+        return RandomLengthScorer(seed, names, self.ratio, tuple(map(tuple, weights.tolist())))
 
 
-def _bins(texts: Sequence[str], edges: Sequence[int]) -> NDArray[np.int64]:
+def _bins(texts: Sequence[str], ratio: float) -> NDArray[np.int64]:
+    """Number of each text's bin: lengths of 0 and 1, then up to `ratio` times as long each, int64 (n,)."""
     tokens = np.array([count_tokens(text) for text in texts], dtype=np.int64)
-    return np.searchsorted(np.asarray(edges), tokens, side="right").astype(np.int64)
+    bins: NDArray[np.int64] = np.minimum(np.log(np.maximum(tokens, 1)) / np.log(ratio), BINS - 1).astype(np.int64)
+    return bins
