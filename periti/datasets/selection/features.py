@@ -123,23 +123,30 @@ class HashedNgrams:
 class PackageNgrams:
     """N-grams in the buckets of the `data-selection` package: `int(sha256(ngram).hexdigest(), 16) % buckets`.
 
+    The package's words are those of NLTK's WordPunctTokenizer, which depend on NLTK's version: 3.10.4 matches by the
+    `regex` module, older versions by Python's `re`.
+
     Each distinct n-gram is hashed by SHA-256 once and remembered by a 64-bit hash, so that this is not slow. Two of a
     million n-grams share such a hash with a chance of 1 in 37 million.
 
     Attributes:
         n: words of the longest n-gram.
         buckets: to hash into.
+        engine: "regex" or "re".
 
     Raises:
-        ConfigError: see `checked`.
+        ConfigError: see `checked`; or the engine is neither.
     """
 
     n: int = 2
     buckets: int = 10_000
+    engine: str = "regex"
     _memo: BucketMemo = field(default_factory=BucketMemo, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         checked(self.n, self.buckets)
+        if self.engine not in ("regex", "re"):
+            raise ConfigError(f"engine {self.engine!r} is not known; it is regex (as NLTK 3.10) or re (as older ones)")
 
     @cached_property
     def _places(self) -> NDArray[np.uint64]:
@@ -148,7 +155,7 @@ class PackageNgrams:
 
     def of(self, texts: Sequence[str]) -> Occurrences:
         """See Features."""
-        words = words_of(texts, plain=True)
+        words = words_of(texts, self.engine)
         grams, present = _ngrams(words, self.n)
         flat = grams.ravel()
         bucket = self._memo.look_up(flat)
@@ -167,7 +174,7 @@ class PackageNgrams:
 
     def named(self, text: str) -> Counter[tuple[str, int]]:
         """See Features."""
-        return _named(words_of([text], plain=True), self.n, self.of([text]))
+        return _named(words_of([text], self.engine), self.n, self.of([text]))
 
 
 def _ngrams(words: Words, n: int) -> tuple[Hashes, NDArray[np.bool_]]:

@@ -34,6 +34,8 @@ _UNSEGMENTED = (
     (0x20000, 0x323AF),  # Han, extensions B to H
 )
 
+_CIRCLED = ((0x24B6, 0x24E9), (0x1F130, 0x1F149), (0x1F150, 0x1F169), (0x1F170, 0x1F189))
+
 
 def _lowered(char: str) -> int:
     """The lower case of a character where it is one character, else itself: every text keeps its length."""
@@ -49,10 +51,21 @@ def _kind(char: str) -> int:
     return _OTHER
 
 
+def _regex_kind(char: str) -> int:
+    """As the `regex` package has it: marks, joiners and circled letters are in words, superscripts are not."""
+    category = unicodedata.category(char)
+    if char.isspace() and char not in "\x1c\x1d\x1e\x1f":
+        return _BLANK
+    if category[0] in "LM" or category in ("Nd", "Nl", "Pc") or char in "\u200c\u200d":
+        return _WORD
+    return _WORD if any(first <= ord(char) <= last for first, last in _CIRCLED) else _OTHER
+
+
 @cache
-def _plain_kinds(size: int) -> NDArray[np.uint8]:
-    """The kind of each of the first `size` characters, by Python's regular expressions: blank, word or other."""
-    return np.fromiter((_kind(chr(code)) for code in range(size)), np.uint8, size)
+def _plain_kinds(size: int, engine: str = "re") -> NDArray[np.uint8]:
+    """The kind of each of the first `size` characters by a regular expression engine: blank, word or other."""
+    kind = _kind if engine == "re" else _regex_kind
+    return np.fromiter((kind(chr(code)) for code in range(size)), np.uint8, size)
 
 
 @cache
@@ -95,21 +108,22 @@ class Words:
         return self.text[self.starts[word] : self.ends[word]]
 
 
-def words_of(texts: Sequence[str], *, plain: bool = False) -> Words:
+def words_of(texts: Sequence[str], engine: str | None = None) -> Words:
     r"""Split texts into lower-case words and hash them.
 
     Args:
         texts: any strings, empty ones too.
-        plain: exactly `re.findall(r"\w+|[^\w\s]+", text.lower())` of each: marks break words, unsegmented scripts have
-            words as long as a clause.
+        engine: "re" or "regex" for exactly `findall(r"\w+|[^\w\s]+", text.lower())` of each by that module: unsegmented
+            scripts then have words as long as a clause, and for "re" marks break words. (Characters newer than Python's
+            own Unicode are no letters.)
     """
-    if plain:
+    if engine:
         texts = [text.lower() for text in texts]
     joined = "\n".join(texts) + "\n"
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4")
     size = _BASIC if codes.max() < _BASIC else _ALL
-    kinds = (_plain_kinds if plain else _kinds)(size)[codes]
-    if not plain:
+    kinds = (_plain_kinds(size, engine) if engine else _kinds(size))[codes]
+    if not engine:
         codes = _lower_case(size)[codes]
         joined = codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
     breaks = np.ones(len(kinds), bool)

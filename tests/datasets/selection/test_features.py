@@ -34,7 +34,7 @@ def package_counts(text: str, n: int, buckets: int) -> np.ndarray:
 @settings(max_examples=100, deadline=None)
 @given(TEXTS, st.integers(1, 3), st.sampled_from([2, 97, 10_000]))
 def test_package_ngrams_are_those_of_the_package(texts: list[str], n: int, buckets: int) -> None:
-    found = PackageNgrams(n, buckets).of(texts)
+    found = PackageNgrams(n, buckets, engine="re").of(texts)
 
     for i, text in enumerate(texts):
         own = found.bucket[found.indptr[i] : found.indptr[i + 1]]
@@ -94,6 +94,11 @@ def test_sums_by_hand() -> None:
 
     of_b = weights[b]
     np.testing.assert_array_equal(found.sums(weights), [2 * weights[features.of(["a"]).bucket[0]] + of_b, 0.0, of_b])
+
+
+def test_an_engine_that_is_not_known_is_refused() -> None:
+    with pytest.raises(ConfigError, match="engine"):
+        PackageNgrams(engine="re2")
 
 
 @BOTH

@@ -23,14 +23,28 @@ def split(words: Words) -> list[list[str]]:
 
 @settings(max_examples=100, deadline=None)
 @given(TEXTS)
-def test_plain_words_are_those_of_the_regular_expression(texts: list[str]) -> None:
-    assert split(words_of(texts, plain=True)) == [re.findall(r"\w+|[^\w\s]+", text.lower()) for text in texts]
+def test_words_of_re_are_those_of_the_regular_expression(texts: list[str]) -> None:
+    assert split(words_of(texts, "re")) == [re.findall(r"\w+|[^\w\s]+", text.lower()) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("text", "by_re", "by_regex"),
+    [
+        ("those.¹ air¹", ["those", ".", "¹", "air¹"], ["those", ".¹", "air", "¹"]),
+        ("a\x1cb", ["a", "b"], ["a", "\x1c", "b"]),
+        ("हिन्दी", ["ह", "ि", "न", "्", "द", "ी"], ["हिन्दी"]),
+        ("Ⓐb x\u200dy 你好", ["ⓐ", "b", "x", "\u200d", "y", "你好"], ["ⓐb", "x\u200dy", "你好"]),
+    ],
+)
+def test_two_engines_disagree_about_words(text: str, by_re: list[str], by_regex: list[str]) -> None:
+    assert split(words_of([text], "re")) == [by_re] == [re.findall(r"\w+|[^\w\s]+", text.lower())]
+    assert split(words_of([text], "regex")) == [by_regex]
 
 
 @settings(max_examples=100, deadline=None)
-@given(TEXTS, st.booleans())
-def test_equal_words_have_equal_hashes_and_others_do_not(texts: list[str], plain: bool) -> None:
-    words = words_of(texts, plain=plain)
+@given(TEXTS, st.sampled_from([None, "re", "regex"]))
+def test_equal_words_have_equal_hashes_and_others_do_not(texts: list[str], engine: str | None) -> None:
+    words = words_of(texts, engine)
     seen: dict[str, int] = {}
     for j, value in enumerate(words.hashes.tolist()):
         assert seen.setdefault(words.at(j), value) == value
