@@ -99,8 +99,8 @@ def serve(
             failures.append(error)
             server.should_exit = True
 
-    server = uvicorn_server(create_app(pipelines, opened=opened, screening=screening))
     with listener:
+        server = uvicorn_server(create_app(pipelines, opened=opened, screening=screening))
         server.run(sockets=[listener])
     if failures:
         raise failures[0]

@@ -19,6 +19,7 @@ EPILOG = """examples:
   periti screen --dataset cohen-screening --all --index indexes/cohen-screening
   periti screen --dataset cohen-screening --all --method bm25 dense criteria+active --stop
   periti screen --dataset cohen-screening --topic ADHD --method cross-encoder --model my/ranker --json
+  periti screen --dataset cohen-screening --all --method criteria+active criteria+cross-encoder+active --model my/ranker
 
 A topic's candidates are all its judged documents; each method puts all of them in order. What is learned from other
 topics never sees the topic that is ordered, nor a document that is a candidate of both. Methods with feedback read the
@@ -61,9 +62,13 @@ def add_methods(command: argparse.ArgumentParser) -> None:
         nargs="+",
         default=list(DEFAULT),
         metavar="METHOD",
-        help=f"{', '.join(DEFAULT)} (all of them by default), cross-encoder, cross-encoder+active",
+        help=f"{', '.join(DEFAULT)} (all of them by default); with --model also cross-encoder, criteria+cross-encoder "
+        "and criteria+bm25+cross-encoder, and each of them with +active",
     )
-    command.add_argument("--model", metavar="FOLDER", help="the cross-encoder")
+    command.add_argument("--model", metavar="MODEL", help="the cross-encoder, e.g. a folder of periti train ranker")
+    command.add_argument(
+        "--max-length", type=int, default=0, metavar="N", help="tokens of a pair that it reads (default: its own limit)"
+    )
     command.add_argument(
         "--min-rel", type=int, default=1, metavar="N", help="lowest grade that counts as included (default 1)"
     )
@@ -77,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     from periti.datasets.dataset import load_dataset
     from periti.progress import Terminal
     from periti.screening import read_topics, report, study
-    from periti.screening.methods import METHODS, MODEL, Orderer, uses_feedback
+    from periti.screening.methods import METHODS, Orderer, uses_feedback, uses_model
     from periti.screening.stopping import Target
     from periti.screening.study import stop
 
@@ -85,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         if method not in METHODS:
             raise InputError(f"no screening method {method!r}; give one of {', '.join(METHODS)}")
     target = Target(arguments.recall, arguments.alpha)
-    model = _model(arguments.model) if any(method.startswith(MODEL) for method in arguments.method) else None
+    model = _model(arguments.model, arguments.max_length) if any(map(uses_model, arguments.method)) else None
     dataset = load_dataset(arguments.dataset)
     if dataset.facts.kind != "screening":
         raise InputError(
@@ -116,13 +121,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _model(folder: str | None) -> PairScorer:
+def _model(folder: str | None, max_length: int) -> PairScorer:
     """The cross-encoder that scores pairs."""
     from periti.rankers.cross_encoder import CrossEncoderRanker
 
     if folder is None:
         raise InputError("the method cross-encoder needs a model; give its folder with --model")
-    return CrossEncoderRanker.open(CrossEncoderRanker.Options(folder)).scorer
+    return CrossEncoderRanker.open(CrossEncoderRanker.Options(folder, max_length=max_length)).scorer
 
 
 def _collection(dataset: Dataset, arguments: argparse.Namespace) -> Pipeline:

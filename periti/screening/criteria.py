@@ -61,13 +61,17 @@ class Criteria:
         if topic.name not in self.chosen and len(self.strengths) == 1:
             self.chosen[topic.name] = self.strengths[0]
         if topic.name not in self.chosen:
-            others = [other for other in self.topics if other.name != topic.name]
-            reached = [
-                float(np.mean([self._precision(other, topic, strength) for other in others]))
-                for strength in self.strengths
-            ]
-            self.chosen[topic.name] = self.strengths[int(np.argmax(reached))]
+            reached = self.reached(topic)
+            self.chosen[topic.name] = max(reached, key=lambda strength: reached[strength])
         return self._learned((topic,))[topic.name, self.chosen[topic.name]]
+
+    def reached(self, topic: Topic) -> dict[float, float]:
+        """Strength to mean average precision on the topics that are not this one, each held out in turn."""
+        others = [other for other in self.topics if other.name != topic.name]
+        return {
+            strength: float(np.mean([self._precision(other, topic, strength) for other in others]))
+            for strength in self.strengths
+        }
 
     def _precision(self, judge: Topic, held_out: Topic, strength: float) -> float:
         """Average precision on one of the others, learned from the rest, beside the vectors as it will be used."""

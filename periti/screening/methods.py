@@ -24,9 +24,13 @@ METHODS = {
     "fusion": "sum of both, scaled within the topic",
     "criteria": "dense, and words of included documents learned from the other topics",
     "cross-encoder": "a cross-encoder's logit, every candidate read with the topic's name",
+    "criteria+cross-encoder": "sum of criteria and the logit, scaled within the topic",
+    "criteria+bm25+cross-encoder": "sum of all signals, each scaled within the topic",
     "active": "fusion at first, learned anew from the topic's own judgements batch by batch",
     "criteria+active": "criteria at first, then as active",
     "cross-encoder+active": "cross-encoder at first, then as active",
+    "criteria+cross-encoder+active": "criteria and the logit at first, then as active",
+    "criteria+bm25+cross-encoder+active": "all signals at first, then as active",
 }
 """Name to what orders the candidates."""
 ACTIVE = "active"
@@ -37,6 +41,11 @@ MODEL = "cross-encoder"
 def uses_feedback(method: str) -> bool:
     """Whether judgements of the topic itself are used while it is read; such orders are no one-shot rankings."""
     return method == ACTIVE or method.endswith(f"+{ACTIVE}")
+
+
+def uses_model(method: str) -> bool:
+    """Whether a cross-encoder reads the candidates."""
+    return MODEL in method.split("+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,16 +106,18 @@ class Orderer:
         return Ordered(screening.order, screening)
 
     def scores(self, topic: Topic, method: str) -> Floats:
-        """Scores of a method without feedback, float64 (n,)."""
-        if method == "bm25":
-            return topic.scaled(topic.words)
-        if method == "dense":
-            return topic.scaled(topic.meaning)
-        if method == "fusion":
-            return topic.scaled(topic.words) + topic.scaled(topic.meaning)
-        if method == LEARNED:
-            return topic.scaled(self.criteria.scores(topic)) + topic.scaled(topic.meaning)
-        return topic.scaled(self._by_model(topic))
+        """Scores of a method without feedback, float64 (n,): the sum of its signals, each scaled within the topic."""
+        total = np.zeros(len(topic))
+        for signal in ("bm25", "dense") if method == "fusion" else method.split("+"):
+            if signal == "bm25":
+                total += topic.scaled(topic.words)
+            elif signal == MODEL:
+                total += topic.scaled(self._by_model(topic))
+            else:
+                if signal == LEARNED:
+                    total += topic.scaled(self.criteria.scores(topic))
+                total += topic.scaled(topic.meaning)
+        return total
 
     def _by_model(self, topic: Topic) -> Floats:
         """Logits, each pair scored once however many methods start from them."""

@@ -24,6 +24,11 @@ def markdown(measured: Measured, orderer: Orderer, stops: Stops) -> str:
     return _written(measured, orderer, stops, _piped)
 
 
+def summary(measured: Measured) -> str:
+    """Means and differences as Markdown, without the topics."""
+    return "\n\n".join(_compared(measured, _piped)) + "\n"
+
+
 def as_json(measured: Measured, orderer: Orderer, stops: Stops) -> str:
     """Every number; orders as document ids."""
     told = {
@@ -104,12 +109,7 @@ def _written(measured: Measured, orderer: Orderer, stops: Stops, printer: Callab
             f"{topic.name}: {len(topic):,} candidates, {included:,} included, {textless:,} without title and abstract"
         )
         parts.append(printer(_values(measured, topic.name)))
-    if len(measured.topics) > 1:
-        parts.append(f"Mean over {len(measured.topics)} topics, with 95 % BCa bootstrap intervals over topics")
-        parts.append(printer(_means(measured)))
-    for baseline in measured.against:
-        parts.append(f"Difference to {baseline} (sign flips of topics, Holm over the methods of a measure; * p < .05)")
-        parts.append(printer(_differences(measured, baseline)))
+    parts += _compared(measured, printer)
     if stops:
         parts.append(printer(_stops(stops)))
     if any(uses_feedback(name) for name in measured.methods):
@@ -120,6 +120,17 @@ def _written(measured: Measured, orderer: Orderer, stops: Stops, printer: Callab
             "documents of theirs not learned from, since they are candidates here too"
         )
     return "\n\n".join(parts) + "\n"
+
+
+def _compared(measured: Measured, printer: Callable[[Table], str]) -> list[str]:
+    parts = []
+    if len(measured.topics) > 1:
+        parts.append(f"Mean over {len(measured.topics)} topics, with 95 % BCa bootstrap intervals over topics")
+        parts.append(printer(_means(measured)))
+    for baseline in measured.against:
+        parts.append(f"Difference to {baseline} (sign flips of topics, Holm over the methods of a measure; * p < .05)")
+        parts.append(printer(_differences(measured, baseline)))
+    return parts
 
 
 def _learned(measured: Measured, orderer: Orderer) -> dict[str, dict[str, float]]:

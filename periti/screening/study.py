@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -90,7 +90,12 @@ def study(
     progress.finish()
     runs = [_run(method, {topic: orders[topic.name, method].order for topic in chosen}) for method in methods]
     scores = _scores(runs, _qrels(chosen), orderer.rel)
-    return Measured(chosen, tuple(methods), orders, scores, _means(scores, seed), _against(scores, seed))
+    return Measured(chosen, tuple(methods), orders, scores, _means(scores, seed), _against(scores, BASELINES, seed))
+
+
+def against(measured: Measured, baselines: Sequence[str], seed: int = 1) -> Measured:
+    """The same with every method compared with these baselines instead, where they are measured."""
+    return replace(measured, against=_against(measured.scores, baselines, seed))
 
 
 def _run(method: str, orders: Mapping[Topic, Ints]) -> Run:
@@ -143,14 +148,14 @@ def _means(scores: Sequence[Scores], seed: int) -> dict[tuple[str, str], Mean]:
     return means
 
 
-def _against(scores: Sequence[Scores], seed: int) -> dict[str, Study]:
+def _against(scores: Sequence[Scores], baselines: Sequence[str], seed: int) -> dict[str, Study]:
     """Exact sign flips of the topics, Holm's correction over the methods of a measure."""
     systems = scores[0].systems
     if len(systems) < 2 or len(scores[0].query_ids) < 2:
         return {}
     return {
         baseline: compare(scores, Design(test="randomization", baseline=baseline, seed=seed))
-        for baseline in BASELINES
+        for baseline in baselines
         if baseline in systems
     }
 

@@ -27,6 +27,7 @@ def collection(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_killed_service_goes_on_where_it_was(collection: Path, tmp_path: Path) -> None:
     command = ("serve", str(collection), "--screen", str(tmp_path / "kept"), "--port", "0")
     with started(*command) as process:

@@ -26,6 +26,19 @@ def test_words_of_included_documents_carry_over_to_a_topic_never_seen(topics: li
         assert scores[included & read].min() > scores[~included & read].max()
 
 
+def test_the_strength_is_the_one_that_reaches_most_on_the_other_topics(topics: list[Topic]) -> None:
+    criteria = Criteria(topics, strengths=(1e-6, 0.3))
+    reached = criteria.reached(topics[0])
+
+    assert list(reached) == [1e-6, 0.3]
+    assert all(0.0 < value <= 1.0 for value in reached.values())
+    criteria.scores(topics[0])
+    assert reached[criteria.chosen[topics[0].name]] == max(reached.values())
+    # Its own judgements are not among those that decide.
+    turned = replace(topics[0], grades=1 - topics[0].grades)
+    assert Criteria([turned, *topics[1:]], strengths=(1e-6, 0.3)).reached(turned) == reached
+
+
 def test_judgements_of_the_topic_itself_reach_neither_scores_nor_the_choice(topics: list[Topic]) -> None:
     held_out = topics[2]
     turned = replace(held_out, grades=1 - held_out.grades)

@@ -11,9 +11,9 @@ import pytest
 from periti.errors import InputError, UnknownName
 from periti.rankers.reranking import Scored
 from periti.screening import report, study
-from periti.screening.methods import METHODS, Orderer, uses_feedback
+from periti.screening.methods import METHODS, MODEL, Orderer, uses_feedback, uses_model
 from periti.screening.stopping import Target
-from periti.screening.study import Measured, stop
+from periti.screening.study import Measured, against, stop
 from periti.screening.topics import Topic
 from periti.types import Document
 from tests.screening.making import SUBJECTS, made
@@ -97,6 +97,42 @@ def test_a_model_scores_each_topic_once_and_feedback_starts_from_it(orderer: Ord
         assert set(order[: read.sum()].tolist()) == set(np.flatnonzero(read).tolist())
 
 
+def test_a_method_of_several_signals_is_the_sum_of_each_scaled(orderer: Orderer) -> None:
+    with_model = Orderer(orderer.topics, model=TrialReader())
+    topic = orderer.topics[0]
+    words, meaning = topic.scaled(topic.words), topic.scaled(topic.meaning)
+    learned = topic.scaled(with_model.criteria.scores(topic))
+    logit = topic.scaled(np.array([float("placebo" in document.text) for document in topic.documents]))
+
+    expected = {
+        "bm25": words,
+        "dense": meaning,
+        "fusion": words + meaning,
+        "criteria": learned + meaning,
+        "cross-encoder": logit,
+        "criteria+cross-encoder": learned + meaning + logit,
+        "criteria+bm25+cross-encoder": learned + meaning + words + logit,
+    }
+
+    assert set(expected) == {name for name in METHODS if not uses_feedback(name)}
+    for method, scores in expected.items():
+        np.testing.assert_allclose(with_model.scores(topic, method), scores, rtol=0, atol=1e-12)
+    assert {name for name in METHODS if uses_model(name)} == {name for name in METHODS if MODEL in name}
+
+
+def test_other_baselines_may_be_asked_for(measured: Measured) -> None:
+    other = against(measured, ("criteria+active", "not measured"))
+
+    assert set(other.against) == {"criteria+active"}
+    pair = other.against["criteria+active"].tables[0].between("bm25", "criteria+active")
+    assert pair is not None
+    back = against(measured, ("bm25",)).against["bm25"].tables[0].between("bm25", "criteria+active")
+    assert back is not None
+    assert pair.p == back.p
+    assert "Difference to criteria+active" in report.summary(other)
+    assert "candidates" not in report.summary(other)
+
+
 def test_stops_are_counted(orderer: Orderer, measured: Measured) -> None:
     expected, sampled = stop(measured, "active", target=Target(0.8, 0.1), seeds=20)
 
@@ -117,7 +153,13 @@ def test_reports_say_the_same_and_mark_feedback(orderer: Orderer, measured: Meas
     assert {name: one["feedback"] for name, one in told["methods"].items()} == {
         name: uses_feedback(name) for name in measured.methods
     }
-    assert [name for name in METHODS if uses_feedback(name)] == ["active", "criteria+active", "cross-encoder+active"]
+    assert [name for name in METHODS if uses_feedback(name)] == [
+        "active",
+        "criteria+active",
+        "cross-encoder+active",
+        "criteria+cross-encoder+active",
+        "criteria+bm25+cross-encoder+active",
+    ]
     shown = f"{told['means']['AP']['criteria']['value']:.3f}"
     assert shown in text
     assert shown in table
