@@ -166,6 +166,7 @@ SELECTORS = Registry(
     {
         "random": "periti.datasets.selection.baselines:RandomSelector",
         "random-length": "periti.datasets.selection.baselines:RandomLengthSelector",
+        "dsir": "periti.datasets.selection.dsir:DsirSelector",
         "quad": "periti.datasets.selection.quad:QuadSelector",
     },
 )

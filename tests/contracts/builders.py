@@ -222,6 +222,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
     "selectors": {
         "random": selector("random"),
         "random-length": selector("random-length", ratio=1.5),
+        "dsir": selector("dsir"),
         "quad": selector("quad", embed=embed_words, clusters=4, examined=0.5),
     },
 }
