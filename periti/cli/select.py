@@ -56,7 +56,7 @@ def add_parser(commands: Any) -> None:
         )
         method.add_options(own)
         _add_files(own)
-        _add_drawing(own)
+        _add_drawing(own, getattr(method, "BUDGET", None))
         _add_removal(own)
         own.set_defaults(run=run, method=method)
 
@@ -79,9 +79,11 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
-def _add_drawing(parser: argparse.ArgumentParser) -> None:
+def _add_drawing(parser: argparse.ArgumentParser, budget: str | None) -> None:
     drawing = parser.add_argument_group("how much, and how")
-    drawing.add_argument("--budget", required=True, help="500, 5%%, '10000 tokens' or '5%% tokens'")
+    usual = f" (default: {budget})".replace("%", "%%") if budget else ""
+    amounts = "500, 5%%, '10000 tokens' or '5%% tokens'"
+    drawing.add_argument("--budget", required=budget is None, default=budget, help=amounts + usual)
     drawing.add_argument("--seed", type=int, default=1, help="of everything that is drawn (default: 1)")
     drawing.add_argument(
         "--temperature",

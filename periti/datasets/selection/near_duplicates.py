@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -21,9 +21,11 @@ from periti.datasets.selection.components import Components, Rows, spokesmen
 from periti.datasets.selection.minhash import Bands
 from periti.datasets.selection.selector import Blocks
 from periti.datasets.selection.shingles import Shingling
+from periti.datasets.selection.stages import Keep
 from periti.errors import ConfigError, InputError
 
 Pairs = tuple[Rows, Rows]
+Values = Callable[[], NDArray[np.float64]]
 _CHARACTERS = 1 << 20
 """Of texts that are hashed at once: about 60 bytes each for a moment."""
 _SHINGLES = 1 << 21
@@ -114,6 +116,40 @@ class NearDuplicates:
                 first = _firsts(rows[large], bucket[large])
                 crowded[rows[large][components.of(rows[large]) != components.of(first)]] = True
             return Duplicates(spokesmen(components.all(), scores), compared, int(crowded.sum()))
+
+
+@dataclass
+class NearDuplicateStage:
+    """Near-duplicates as a stage of a selection.
+
+    Attributes:
+        options: what is a duplicate.
+        scores: gives the value of each text of the pool, (n,), larger is better; None keeps the first of a cluster.
+        scratch: a folder for scratch files.
+        found: the result, once `stay` was asked.
+    """
+
+    options: NearDuplicates = field(default_factory=NearDuplicates)
+    scores: Values | None = None
+    scratch: Path | None = None
+    found: Duplicates | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """What it takes out, and, once it has, what it could not compare."""
+        crowded = self.found.crowded if self.found else 0
+        left = f"; not all pairs compared of {crowded:,} texts that share a band with many" if crowded else ""
+        return f"near-duplicates (Jaccard {self.options.threshold:g} or more{left})"
+
+    def stay(self, pool: Blocks, *, seed: int) -> Keep:
+        """Which of the pool's n texts stay, bool (n,).
+
+        Raises:
+            InputError: an empty pool, or another number of scores than texts.
+        """
+        scores = None if self.scores is None else self.scores()
+        self.found = self.options.find(pool, seed=seed, scores=scores, scratch=self.scratch)
+        return self.found.stays
 
 
 class _Sketch:

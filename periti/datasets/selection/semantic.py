@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from periti.datasets.selection.clusters import Vectors, k_means
+from periti.datasets.selection.keyed import text_words
 from periti.datasets.selection.selector import Blocks, Embed
 from periti.datasets.selection.stages import Keep
 from periti.errors import ConfigError, InputError
@@ -66,10 +67,24 @@ class SemanticDuplicates:
         Raises:
             InputError: an empty pool.
         """
-        blocks = [self.embed(texts) for texts in pool() if len(texts)]
-        if not blocks:
+        seen: set[int] = set()
+        vectors: list[Vectors] = []
+        new: list[bool] = []
+        for texts in pool():
+            fresh = []
+            for text, key in zip(texts, text_words(tuple(texts)).tolist(), strict=True):
+                new.append(key not in seen)
+                if new[-1]:
+                    seen.add(key)
+                    fresh.append(text)
+            if fresh:
+                vectors.append(self.embed(fresh))
+        if not vectors:
             raise InputError("the pool has no text; name a pool with at least one")
-        return self.distinct(np.concatenate(blocks), seed=seed)
+        # Copies go before anything is compared: the last bits of their vectors shall not decide which one stays.
+        stays = np.array(new)
+        stays[stays] = self.distinct(np.concatenate(vectors), seed=seed)
+        return stays
 
     def distinct(self, vectors: Vectors, *, seed: int) -> Keep:
         """The same for unit vectors, float32 (n, d)."""

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from periti.datasets.selection import near_duplicates as module
 from periti.datasets.selection.minhash import Bands
-from periti.datasets.selection.near_duplicates import NearDuplicates
+from periti.datasets.selection.near_duplicates import NearDuplicates, NearDuplicateStage
 from periti.datasets.selection.selector import Blocks
 from periti.datasets.selection.shingles import Shingling
+from periti.datasets.selection.stages import Stage
 from periti.errors import ConfigError, InputError
 
 SURE = Bands(64, 1)
@@ -105,6 +106,20 @@ def test_a_bucket_too_large_for_all_pairs_is_told() -> None:
     assert few.removed == 0
     assert few.crowded > 0
     assert (copies.removed, copies.crowded) == (59, 0)
+
+
+def test_as_a_stage_it_says_what_it_took_out_and_what_it_did_not_compare() -> None:
+    stage = NearDuplicateStage()
+    assert isinstance(stage, Stage)
+    assert stage.stay(pool(["a b c", "x", "a b c"]), seed=0).tolist() == [True, True, False]
+    assert stage.name == "near-duplicates (Jaccard 0.8 or more)"
+
+    best = NearDuplicateStage(scores=lambda: np.array([1.0, 1.0, 2.0]))
+    assert best.stay(pool(["a b c", "x", "a b c"]), seed=0).tolist() == [False, True, True]
+
+    crowded = NearDuplicateStage(NearDuplicates(0.9, Shingling(size=1), SURE, width=4))
+    crowded.stay(pool([f"same words x{number} y{number}" for number in range(60)]), seed=0)
+    assert "not all pairs compared of " in crowded.name
 
 
 def test_bands_find_what_their_formula_says() -> None:

@@ -41,11 +41,17 @@ def test_a_chain_thins_out_to_its_first() -> None:
 
 
 def test_the_farthest_from_or_the_closest_to_the_centroid_stays() -> None:
-    # The centroid of 0, 0, 0 and 20 lies near 5 degrees; 20 is the farthest, then 0.
-    texts = ["0", "20", "0", "0"]
+    # The centroid of 0, 1, 2 and 20 lies near 6 degrees.
+    texts = ["0", "20", "1", "2"]
 
     assert stay(texts, 30, FARTHEST) == [False, True, False, False]
-    assert stay(texts, 30, CLOSEST) == [True, False, False, False]
+    assert stay(texts, 30, CLOSEST) == [False, False, False, True]
+
+
+def test_of_copies_the_first_stays_whatever_else_is_kept() -> None:
+    texts = ["20", "0", "1", "20", "2"]
+
+    assert stay(texts, 30, FARTHEST) == [True, False, False, False, False]
 
 
 def test_groups_keep_far_texts_from_being_compared() -> None:
