@@ -229,14 +229,14 @@ class Judge:
     Attributes:
         config: the ranker's file.
         home: where logits are kept.
-        most: test queries of a collection, chosen by hash.
+        most: test queries of a collection whose kind was learnt from, and of one that was not; chosen by hash.
         told: of progress.
         seed: of the bootstrap.
     """
 
     config: RankerConfig
     home: Path
-    most: int
+    most: tuple[int, int]
     told: Callable[[str], None]
     seed: int
 
@@ -271,7 +271,8 @@ class Judge:
             place = self.config.indexes / self.config.collections[name].dataset
             if DEV in material.slices:
                 dev[name] = lists_of(material, material.slices[DEV], place, logits)
-            part = first_by_hash(material.slices[TEST], self.most)[DEV]
+            most = self.most[name not in self.config.learnt and name not in TAUGHT_BY_OTHERS]
+            part = first_by_hash(material.slices[TEST], most)[DEV]
             test[name] = lists_of(material, part, place, logits)
         return dev, test, domains
 

@@ -6,7 +6,7 @@ it. Curricula: short trainings of a shallow model, several seeds for each curric
 was trained and scored is kept under --home and is not made again. The screening table is that of
 docs/results/screening.md.
 
-Usage: python -m benchmarks.rankers [--home DIR] [--indexes DIR] [--part gains|curricula|page|all] [--most N] [--seed S]
+Usage: python -m benchmarks.rankers [--home DIR] [--indexes DIR] [--part gains|curricula|page|all] [--seed S]
 """
 
 from __future__ import annotations
@@ -46,9 +46,10 @@ def gains(arguments: argparse.Namespace) -> None:
     config = replace(read_ranker_config(FILE), home=arguments.home, indexes=arguments.indexes)
     command = f"periti train ranker benchmarks/ranker.toml --seed {arguments.seed}"
     card = train_ranker_of(config, arguments.seed, progress=Terminal(), command=command)
-    judge = Judge(config, arguments.home, arguments.most, told, arguments.seed)
+    most = (arguments.most, arguments.most_unseen)
+    judge = Judge(config, arguments.home, most, told, arguments.seed)
     found = judge.study(ranker_folder(config, arguments.seed))
-    record("ranker_gains", {"training": _training(card), **_plain(found), "most_queries": arguments.most})
+    record("ranker_gains", {"training": _training(card), **_plain(found), "most_queries": most})
 
 
 def _training(card: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def _gains_part(kept: Mapping[str, Any]) -> str:
             f"{', '.join(source['name'].split(':')[0] for source in training['sources'])}; kept is step "
             f"{training['best_step']}, the best on dev ({training['dev']:.4f}; {training['dev_of_start']:.4f} before). "
             f"It reranks BM25's first {DEPTH}; "
-            f"of a collection at most {kept['most_queries']} test queries, chosen by hash. Rules and weights were "
+            f"of a collection at most {' or, if unseen, '.join(map(str, kept['most_queries']))} test queries, by hash. Rules and weights were "
             f"chosen on {sum(kept['dev'].values())} held-out queries of train; one setting serves all collections:\n"
         ),
     ]
@@ -211,7 +212,8 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=ROOT / "build" / "rankers")
     parser.add_argument("--indexes", type=Path, default=ROOT / "indexes")
     parser.add_argument("--part", choices=("gains", "curricula", "page", "all"), default="all")
-    parser.add_argument("--most", type=int, default=300, help="test queries of a collection (default: 300)")
+    parser.add_argument("--most", type=int, default=250, help="test queries of a collection (default: 250)")
+    parser.add_argument("--most-unseen", type=int, default=100, help="the same, of one not learnt from (default: 100)")
     parser.add_argument("--study-most", type=int, default=150, help="the same, of the curriculum study (default: 150)")
     parser.add_argument("--seed", type=int, default=1, help="of the training and of intervals")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each curriculum (default: 3)")
