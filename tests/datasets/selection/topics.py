@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +20,20 @@ class Topical:
         relevant: bool (n,).
         lengths: words, int64 (n,).
         examples: of the wanted topic, none of them in the pool.
+        meanings: of each word, by how much it is likelier in each topic than elsewhere, log, (WORDS, TOPICS).
     """
 
     texts: tuple[str, ...]
     relevant: NDArray[np.bool_]
     lengths: NDArray[np.int64]
     examples: tuple[str, ...]
+    meanings: NDArray[np.float64]
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The mean meaning of each text's words, of unit length: an encoder that knows the topics but not the words."""
+        found = np.array([self.meanings[[int(word[1:]) for word in text.split()]].mean(axis=0) for text in texts])
+        unit: NDArray[np.float32] = (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+        return unit
 
     def precision(self, scores: NDArray[np.float64], share: float = 0.05) -> tuple[float, float]:
         """Of the best 5 %: how many are relevant, and their mean length."""
@@ -46,4 +55,7 @@ def topical(seed: int, documents: int = 8_000, examples: int = 500, relevant: fl
     for topic, length in zip(of, lengths, strict=True):
         drawn = np.searchsorted(sums[topic], rng.random(length) * sums[topic, -1])
         texts.append(" ".join(vocabulary[drawn]))
-    return Topical(tuple(texts[:documents]), of[:documents] == 0, lengths[:documents], tuple(texts[documents:]))
+    meanings = np.log(topics / topics.mean(axis=0)).T
+    return Topical(
+        tuple(texts[:documents]), of[:documents] == 0, lengths[:documents], tuple(texts[documents:]), meanings
+    )
