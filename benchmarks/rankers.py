@@ -108,7 +108,8 @@ def _gains_part(kept: Mapping[str, Any]) -> str:
             f"{training['best_step']}, the best on dev ({training['dev']:.4f}; {training['dev_of_start']:.4f} before). "
             f"It reranks BM25's first {DEPTH}; "
             f"of a collection at most {' or, if unseen, '.join(map(str, kept['most_queries']))} test queries, by hash. "
-            f"Rules and weights were chosen on {sum(kept['dev'].values())} held-out queries of train; one setting serves all collections:\n"
+            f"Rules and weights were chosen on {sum(kept['dev'].values())} held-out queries of train; one setting "
+            "serves all collections:\n"
         ),
     ]
     for name, one in settings.items():
