@@ -167,6 +167,7 @@ SELECTORS = Registry(
         "random": "periti.datasets.selection.baselines:RandomSelector",
         "random-length": "periti.datasets.selection.baselines:RandomLengthSelector",
         "dsir": "periti.datasets.selection.dsir:DsirSelector",
+        "target": "periti.datasets.selection.target:TargetRanker",
         "quad": "periti.datasets.selection.quad:QuadSelector",
     },
 )

@@ -223,6 +223,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
         "random": selector("random"),
         "random-length": selector("random-length", ratio=1.5),
         "dsir": selector("dsir"),
+        "target": selector("target", embed=embed_words, sample=120, buckets=4096),
         "quad": selector("quad", embed=embed_words, clusters=4, examined=0.5),
     },
 }

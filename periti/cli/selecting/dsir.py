@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 HELP = "documents whose words and pairs of words are likelier in the target than in the pool"
 EPILOG = """examples:
   periti select dsir --pool pool.jsonl --target examples.jsonl --budget 5% --seed 1 --out chosen.parquet
-  periti select dsir --pool pool.jsonl --target examples.jsonl --budget 1000 --smoothing none --length sum --package \\
-      --least-words 100 --seed 1 --out chosen.parquet    the weights of the data-selection package"""
+  periti select dsir --pool pool.jsonl --target examples.jsonl --budget 1000 --package --seed 1 --out chosen.parquet"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +21,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--buckets", type=int, default=10_000, metavar="B", help="to hash into (default: 10000)")
     parser.add_argument(
         "--smoothing",
-        default="jm:auto",
         metavar="HOW",
         help="of the target: none, laplace:COUNT, jm:SHARE of the pool, or jm:auto for the share that predicts "
         "left-out examples best (default: jm:auto)",
@@ -30,27 +28,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--length",
         choices=("chunk", "sum", "mean"),
-        default="chunk",
         help="how weights of n-grams become one of a document: the mean over its chunks, their sum, or per word "
         "(default: chunk)",
     )
     parser.add_argument("--chunk", type=int, default=100, metavar="WORDS", help="most words of a chunk (default: 100)")
     parser.add_argument(
-        "--least-words", type=int, default=1, metavar="N", help="shorter documents are never chosen (default: 1)"
+        "--package",
+        action="store_true",
+        help="the weights of the data-selection package: its words and buckets, --smoothing none and --length sum "
+        "where not said otherwise, nothing below 100 words",
     )
-    parser.add_argument("--package", action="store_true", help="words and buckets of the data-selection package")
 
 
 def build(arguments: argparse.Namespace, pool: Pool) -> Selector:  # noqa: ARG001
     """The selector with its options."""
-    from periti.datasets.selection.dsir import DsirSelector
+    from dataclasses import replace
 
-    return DsirSelector(
+    from periti.datasets.selection.dsir import PACKAGE, DsirSelector
+
+    base = PACKAGE if arguments.package else DsirSelector()
+    return replace(
+        base,
         n=arguments.ngrams,
         buckets=arguments.buckets,
-        smoothing=arguments.smoothing,
-        length=arguments.length,
+        smoothing=arguments.smoothing or base.smoothing,
+        length=arguments.length or base.length,
         chunk=arguments.chunk,
-        min_tokens=arguments.least_words,
-        ngrams="package" if arguments.package else "hashed",
     )
