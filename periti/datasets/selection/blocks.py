@@ -20,6 +20,7 @@ ENDINGS = (".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".parquet")
 MOST_DOCUMENTS = 4096
 MOST_BYTES = 4 << 20
 LONGEST_LINE = 64 << 20
+_DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,14 @@ class Block:
         for number, line in enumerate(self.raw.removesuffix(b"\n").split(b"\n"), self.first):
             if not line.strip():
                 continue
-            where = f"{self.path}:{number}"
             try:
                 record = parse(line.decode("utf-8").removesuffix("\r"))
             except UnicodeDecodeError as error:
-                yield Bad(where, f"byte 0x{line[error.start]:02x} is not UTF-8; convert the file to UTF-8")
+                yield Bad(
+                    f"{self.path}:{number}", f"byte 0x{line[error.start]:02x} is not UTF-8; convert the file to UTF-8"
+                )
             except ValueError as error:
-                yield Bad(where, str(error))
+                yield Bad(f"{self.path}:{number}", str(error))
             else:
                 yield number, record
 
@@ -90,7 +92,7 @@ class Block:
     @staticmethod
     def _object(line: str) -> Record:
         try:
-            record = json.loads(line)
+            record = _DECODER.decode(line)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"not JSON ({error}); write one object on each line") from error
         if not isinstance(record, dict):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -51,6 +51,7 @@ class Gathering:
         sample: what was chosen.
         written: what is written of it.
         explain: id or "#" and row of a document, or "".
+        seen: told of the texts that were chosen, a block at a time.
         explained: why it was chosen or not, after the walk.
         dropped: columns of a pool of pairs that are not written.
     """
@@ -60,6 +61,7 @@ class Gathering:
     sample: Sample
     written: Written
     explain: str = ""
+    seen: Callable[[list[str]], None] | None = None
     explained: Explained | None = None
     dropped: dict[str, None] = field(default_factory=dict)
 
@@ -73,7 +75,10 @@ class Gathering:
         for first, documents, rows in self._blocks():
             chooser = self._chooser(first, len(rows))
             values = self._values(rows["scores"], chooser)
-            for number in np.flatnonzero(chooser >= 0).tolist():
+            chosen = np.flatnonzero(chooser >= 0).tolist()
+            if self.seen is not None and chosen:
+                self.seen([documents.texts[number] for number in chosen])
+            for number in chosen:
                 z = (float(values[number]) - center) / spread
                 target = self.sample.columns[chooser[number]]
                 yield self._record(documents.records[number], float(values[number]), target, z)
@@ -83,19 +88,12 @@ class Gathering:
             named = f"in column {self.pool.reader.columns.id!r}" if self.pool.reader.columns.id else "(it has no ids)"
             raise InputError(f"no document of the pool has the id {self.explain!r} {named}; a row is named #1, #2, ...")
 
-    def chosen_texts(self) -> Iterator[list[str]]:
-        """Texts of what was chosen, a block at a time."""
-        for first, documents, rows in self._blocks(every=False):
-            chosen = np.flatnonzero(self._chooser(first, len(rows)) >= 0)
-            if len(chosen):
-                yield [documents.texts[number] for number in chosen.tolist()]
-
-    def _blocks(self, *, every: bool = True) -> Iterator[tuple[int, Documents, NDArray[np.void]]]:
+    def _blocks(self) -> Iterator[tuple[int, Documents, NDArray[np.void]]]:
         """First row, documents and rows of blocks that hold a chosen document, or the one to explain."""
         first = 0
         reader = replace(self.pool.reader, skip_bad=True)
         for number, (block, size) in enumerate(zip(self.pool.blocks(), self.outcome.sizes, strict=True)):
-            wanted = every and bool(self.explain) and self.explained is None
+            wanted = bool(self.explain) and self.explained is None
             if wanted or (self._chooser(first, size) >= 0).any():
                 yield first, reader.read(block), self.outcome.work.read(number).rows
             first += size

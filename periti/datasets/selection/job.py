@@ -7,15 +7,20 @@ killed goes on from them, to the same bytes; the folder goes when the output is 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from periti.datasets.selection.chosen import check_ending, write_chosen
 from periti.datasets.selection.decontamination import Decontamination
+from periti.datasets.selection.dsir import ngram_counts, target_counts
 from periti.datasets.selection.executors import BlockMap, here
+from periti.datasets.selection.features import HashedNgrams
 from periti.datasets.selection.gathering import Gathering, Written
 from periti.datasets.selection.outcome import Outcome
 from periti.datasets.selection.parts import WorkFolder
@@ -23,7 +28,8 @@ from periti.datasets.selection.pool import Pool
 from periti.datasets.selection.report import Report
 from periti.datasets.selection.sampler import Sampling, draw
 from periti.datasets.selection.scoring import Scoring
-from periti.datasets.selection.selector import Scorer, Selector, Target
+from periti.datasets.selection.selector import Blocks, Scorer, Selector, Target
+from periti.datasets.selection.smoothing import kl_reduction
 from periti.datasets.selection.stages import Filter, Stage
 from periti.datasets.writing import check_writable
 from periti.errors import InputError
@@ -105,11 +111,34 @@ def select(job: Job, out: Path, *, blocks: BlockMap = here, progress: Progress |
     for stage in job.stages:
         outcome.take_out_by(stage, job.pool.texts, job.sampling.seed)
     sample = draw(outcome.scored(), _shared(job, scoring.scorer))
-    gathering = Gathering(job.pool, outcome, sample, job.written, job.explain)
+    divergence = Divergence(job.targets, job.pool.texts) if job.kl and job.targets else None
+    seen = None if divergence is None else divergence.see
+    gathering = Gathering(job.pool, outcome, sample, job.written, job.explain, seen)
     write_chosen(gathering.records(), out, work.path, job.pool.files)
     report = _report(job, outcome, gathering, out)
+    if divergence is not None:
+        report = replace(report, kl_reduction=divergence.reductions())
     work.remove()
     return report
+
+
+class Divergence:
+    """KL reduction of a choice that is seen block by block (`dsir.kl_reductions`)."""
+
+    def __init__(self, targets: Sequence[Target], pool: Blocks) -> None:
+        self._targets, self._pool = targets, pool
+        self._features = HashedNgrams()
+        self._chosen = np.zeros(self._features.buckets, np.int64)
+
+    def see(self, texts: Sequence[str]) -> None:
+        """Count the n-grams of chosen texts."""
+        self._chosen += ngram_counts([texts], self._features)
+
+    def reductions(self) -> dict[str, float]:
+        """In nats for each target."""
+        wanted, raw = target_counts(self._targets, self._features), ngram_counts(self._pool(), self._features)
+        named = zip(self._targets, wanted, strict=True)
+        return {target.name: kl_reduction(own, raw, self._chosen) for target, own in named}
 
 
 def fitted(job: Job) -> Scorer:
@@ -175,11 +204,6 @@ def _report(job: Job, outcome: Outcome, gathering: Gathering, out: Path) -> Repo
     sample = gathering.sample
     pool, left, chosen, groups = outcome.amounts(sample)
     names, several = job.pool.reader.columns, len(sample.columns) > 1
-    reduced: dict[str, float] = {}
-    if job.kl and job.targets:
-        from periti.datasets.selection.dsir import kl_reductions
-
-        reduced = kl_reductions(job.targets, job.pool.texts, gathering.chosen_texts)
     return Report(
         selector=repr(job.selector),
         text=names.text,
@@ -191,7 +215,6 @@ def _report(job: Job, outcome: Outcome, gathering: Gathering, out: Path) -> Repo
         chosen=chosen,
         targets={n: marks.count() for n, marks in zip(sample.columns, sample.marks, strict=True)} if several else {},
         groups={n: (int(groups[i, 0]), int(groups[i, 1])) for n, i in outcome.groups.items()} if names.group else {},
-        kl_reduction=reduced,
         bad=tuple(outcome.bad),
         passed_over=tuple(path.name for path in job.pool.passed_over),
         absent=job.absent,

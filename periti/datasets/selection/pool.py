@@ -111,28 +111,34 @@ class Reader:
         return found
 
     def _add(self, found: Documents, block: Block, number: int, record: Record) -> Bad | None:
-        where = f"{block.path}:{number}" if block.kind != "parquet" else f"{block.path}: record {number}"
         columns = self.columns
-        read = dict.fromkeys((*columns.text, *(PAIR if columns.pairs else ())), "")
-        for name in read:
-            value = record.get(name)
-            if name not in record and name != "title":
-                return Bad(where, f"no {name!r}; the record has {', '.join(record)}")
-            if value is not None and not isinstance(value, str):
-                return Bad(where, f"{name} is {type(value).__name__}; write a string")
-            read[name] = value or ""
-        named = [str(record.get(name, "")) if name else "" for name in (columns.id, columns.group)]
-        problem = _unstorable("\n".join((*read.values(), *named)))
+        values = [record.get(name) or "" for name in columns.text]
+        pair = [record.get(name) or "" for name in PAIR] if columns.pairs else []
+        name = record.get(columns.id, "") if columns.id else ""
+        group = record.get(columns.group, "") if columns.group else ""
+        problem = self._problem(record, (*values, *pair)) or _unstorable("\n".join((*values, *pair, f"{name}{group}")))
         if problem:
-            return Bad(where, problem)
-        text = "\n".join(filter(None, (read[name] for name in columns.text)))
+            place = f": record {number}" if block.kind == "parquet" else f":{number}"
+            return Bad(f"{block.path}{place}", problem)
+        text = values[0] if len(values) == 1 else "\n".join(filter(None, values))
         found.texts.append(text)
-        found.keys.append("\n".join(read[name] for name in PAIR) if columns.pairs else text)
-        found.asked.append(read["query"] if columns.pairs else text)
-        found.ids.append(named[0])
-        found.groups.append(named[1])
+        found.keys.append("\n".join(pair) if pair else text)
+        found.asked.append(pair[0] if pair else text)
+        found.ids.append(str(name))
+        found.groups.append(str(group))
         found.records.append(record)
         return None
+
+    def _problem(self, record: Record, values: tuple[object, ...]) -> str:
+        """What is wrong with the columns of a record; empty if nothing is."""
+        for name in self.columns.text:
+            if name not in record and name != "title":
+                return f"no {name!r}; the record has {', '.join(record)}"
+        if all(type(value) is str for value in values):
+            return ""
+        names = (*self.columns.text, *(PAIR if self.columns.pairs else ()))
+        wrong = next(name for name, value in zip(names, values, strict=True) if type(value) is not str)
+        return f"{wrong} is {type(record[wrong]).__name__}; write a string"
 
 
 @dataclass(frozen=True)
