@@ -169,6 +169,7 @@ SELECTORS = Registry(
         "dsir": "periti.datasets.selection.dsir:DsirSelector",
         "target": "periti.datasets.selection.target:TargetRanker",
         "quad": "periti.datasets.selection.quad:QuadSelector",
+        "quality": "periti.datasets.selection.quality.selector:QualitySelector",
     },
 )
 

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from periti.datasets.selection.quality.features import FeatureOptions
+from periti.datasets.selection.quality.judgments import Judgments, Verdict
+from periti.datasets.selection.quality.rater import train_rater
 from periti.indexers.build import BuildConfig, build_collection
 from periti.indexers.encoding import EncoderSource
 from periti.passages.splitting import PassageConfig
@@ -157,6 +160,16 @@ def asking(name: str, **options: Any) -> Build:
     return build
 
 
+def rating(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
+    """A selector by a rater of every kind of feature, with weighted criteria."""
+    texts = [text for some in TEXTS.values() for text in some]
+    verdicts = [Verdict(f"the court heard {text}", text, 0.9) for text in texts[:8]]
+    criteria = [Judgments.of(verdicts, "law"), Judgments.of(verdicts[:4], "order")]
+    options = FeatureOptions(("hashed", "surface", "encoder"), length="removed", buckets=512, window=20)
+    rater = train_rater(criteria, options, embed=embed_words)
+    return SELECTORS.load("quality")((rater,), embed_words, (("law", 2.0), ("order", -0.5)), sample=50)
+
+
 def selector(name: str, **options: Any) -> Build:
     """A selector with options that suit a pool of 200 short texts; tests/contracts/test_selectors.py fits it."""
 
@@ -225,6 +238,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
         "dsir": selector("dsir"),
         "target": selector("target", embed=embed_words, sample=120, buckets=4096),
         "quad": selector("quad", embed=embed_words, clusters=4, examined=0.5),
+        "quality": rating,
     },
 }
 
