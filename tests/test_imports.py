@@ -68,6 +68,7 @@ HOMES = {
         "periti.encoders.panel",
         "periti.encoders.passes",
         "periti.encoders.quantised",
+        "periti.encoders.segments",
         "periti.encoders.tokens",
         "periti.passages.learned",
         "periti.rankers.gate.learning",

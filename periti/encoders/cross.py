@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from periti.encoders.sentence import Tokens, batches
 from periti.errors import EncoderError
 
+CLASSIFIER, SEGMENTS = "classifier", "segments"
+HEADS = (CLASSIFIER, SEGMENTS)
+SEGMENTS_FILE = "segments.safetensors"
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
 PRECISIONS = (FLOAT32, BFLOAT16)
 
@@ -235,40 +238,49 @@ def load_cross_encoder(
 
 
 def untrained_cross_encoder(
-    model: str | Path, seed: int, *, max_length: int | None = None, query_budget: int = 64
+    model: str | Path, seed: int, *, max_length: int | None = None, query_budget: int = 64, head: str = CLASSIFIER
 ) -> CrossEncoder:
-    """The encoder in a folder under a head of one label whose weights are drawn by `seed`: where training starts.
+    """The encoder in a folder under a new head of one label: where training starts.
+
+    Args:
+        model: the folder.
+        seed: of a classifier's weights.
+        max_length: see `CrossEncoder`.
+        query_budget: see `CrossEncoder`.
+        head: "classifier" on [CLS], drawn by chance, or "segments", see `periti.encoders.segments`.
 
     Raises:
         EncoderError: it can not be loaded.
     """
-    return _opened(str(model), seed, max_length, query_budget, None, labels=1)
+    return _opened(str(model), seed, max_length, query_budget, None, head=head)
 
 
 def _opened(  # noqa: PLR0913  (the two loaders' arguments)
-    path: str, seed: int, max_length: int | None, query_budget: int, relevant_label: int | None, *, labels: int = 0
+    path: str, seed: int, max_length: int | None, query_budget: int, relevant_label: int | None, *, head: str = ""
 ) -> CrossEncoder:
     import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # says nothing to a reader
     quiet = transformers_logging.get_verbosity()
-    extra = {"num_labels": labels} if labels else {}
+    by_segments = head == SEGMENTS or (Path(path) / SEGMENTS_FILE).is_file()
+    extra = {"num_labels": 1} if head == CLASSIFIER else {}
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            if labels:
+            if head:
                 transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it warns of a head without weights, which is meant
             tokenizer = AutoTokenizer.from_pretrained(path)
-            loaded = AutoModelForSequenceClassification.from_pretrained(
-                path, use_safetensors=True, trust_remote_code=False, **extra
-            )
+            kind = AutoModel if by_segments else AutoModelForSequenceClassification
+            loaded = kind.from_pretrained(path, use_safetensors=True, trust_remote_code=False, **extra)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise EncoderError(f"the cross-encoder {path!r} can not be loaded: {reason}") from error
     finally:
         transformers_logging.set_verbosity(quiet)
+    if by_segments:
+        loaded = _with_segments(loaded, None if head else Path(path))
     own = min(tokenizer.model_max_length, int(getattr(loaded.config, "max_position_embeddings", 1 << 30)))
     return CrossEncoder(
         loaded,
@@ -278,6 +290,16 @@ def _opened(  # noqa: PLR0913  (the two loaders' arguments)
         query_budget=query_budget,
         relevant_label=relevant_label,
     )
+
+
+def _with_segments(encoder: Any, folder: Path | None) -> Any:
+    """The encoder under a head that compares segments, a new one or that of a folder."""
+    from periti.encoders.segments import SegmentCrossEncoder
+
+    found = SegmentCrossEncoder(encoder)
+    if folder is not None:
+        found.load_head(folder)
+    return found
 
 
 def save_cross_encoder(model: CrossEncoder, folder: Path) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from periti.config import anchored, parse, read_toml
+from periti.encoders.cross import CLASSIFIER, HEADS
 from periti.errors import ConfigError
 from periti.panels.collection import CollectionConfig
 from periti.registry import nearest
@@ -41,6 +42,8 @@ class RankerConfig:
         description: for the card.
         base: folder of the encoder that training starts from under a new head; MiniLM by default.
         model: folder of a cross-encoder to go on from instead.
+        head: over `base`: "classifier" on [CLS], drawn by seed, or "segments", which ranks from the first step on by
+            the likeness of query and document within one sequence.
         first_stages: collection -> pipeline (folder or TOML file) whose run makes its lists; BM25 where none is named.
         teachers: collection -> TREC run with a stronger ranker's scores of training queries, for "margin-mse".
         indexes: folder of indexes by collection, read where they have words.
@@ -55,6 +58,7 @@ class RankerConfig:
     description: str = ""
     base: Path | None = None
     model: Path | None = None
+    head: str = CLASSIFIER
     first_stages: Mapping[str, Path] = field(default_factory=dict)
     teachers: Mapping[str, Path] = field(default_factory=dict)
     indexes: Path = Path("indexes")
@@ -119,6 +123,8 @@ def _paths(table: object, where: str, folder: Path) -> dict[str, Path]:
 def _check(config: RankerConfig, path: Path) -> None:
     if config.base and config.model:
         raise ConfigError(f"{path}: base and model are both set; a ranker starts from one of them")
+    if config.head not in HEADS:
+        raise ConfigError(f"{path}: no head {config.head!r}; known: {', '.join(HEADS)}")
     if not config.learnt:
         raise ConfigError(f"{path}: no collection has queries to learn from; give one a train split")
     for key, names in (

@@ -24,12 +24,16 @@ def ranker_folder(config: RankerConfig, seed: int) -> Path:
 def start_of(config: RankerConfig, seed: int) -> CrossEncoder:
     """The cross-encoder that training starts from: one to go on from, or an encoder under a head drawn by seed."""
     options = config.training
-    lengths = {"max_length": options.max_length, "query_budget": options.query_budget}
+    length, budget = options.max_length, options.query_budget
     if config.model:
-        return load_cross_encoder(config.model, **lengths)
-    start = untrained_cross_encoder(config.base or minilm_path(), seed, **lengths)
-    if config.base is None:
-        start.name = MINILM  # which its folder does not say
+        start = load_cross_encoder(config.model, max_length=length, query_budget=budget)
+    else:
+        start = untrained_cross_encoder(
+            config.base or minilm_path(), seed, max_length=length, query_budget=budget, head=config.head
+        )
+        if config.base is None:
+            start.name = MINILM  # which its folder does not say
+    start.precision = options.precision  # that dev is measured in
     return start
 
 

@@ -55,8 +55,8 @@ class RankingOptions:
         mu: of "lambda", the weight of delta beside rho.
         mix: with several sources, a query is drawn from one of n queries with probability proportional to n ** mix.
         max_length: tokens of a pair, special ones included; query_budget: tokens of a query, the document has the rest.
-        precision: of matrix products while training, "float32" or "bfloat16", faster where the processor knows it;
-            weights and dev stay float32.
+        precision: of matrix products in training and on dev, "float32" or "bfloat16", faster where the processor knows
+            it; weights stay float32.
         dropout: whether the model's own dropout is on while training.
         curriculum: "none", a heuristic of difficulty ("recip", "norm", "kde"), or a control over `heuristic`: "anti"
             weighs by 1 - w, "random" by the weights of other queries.
