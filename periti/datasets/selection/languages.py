@@ -2,9 +2,10 @@
 
 Latin and Cyrillic texts are told apart by stop-words (Grefenstette 1995, "Comparing two language identification
 schemes": from some 20 words on as good as trigrams), other scripts by themselves. Limits: texts of less than about
-five words, lists, titles and formulas are mostly "und"; languages without a profile here that are close to one with
-(Galician, Danish, Afrikaans) may be taken for it; of a mixed text the larger part counts; a script of several languages
-goes by its largest (Arabic for Persian and Urdu, Devanagari for Hindi and Marathi). No dialects, no transliterations.
+five words, lists, titles, formulas and texts whose stop-words were taken out (NFCorpus) are mostly "und"; languages
+without a profile here that are close to one with (Galician, Danish, Afrikaans) may be taken for it; of a mixed text the
+larger part counts; a script of several languages goes by its largest (Arabic for Persian and Urdu, Devanagari for Hindi
+and Marathi). No dialects, no transliterations.
 """
 
 from __future__ import annotations
@@ -24,16 +25,17 @@ _SMALLEST_SHARE = 0.1
 """Of a text's words that must be stop-words of its language; running text has 0.3 to 0.6."""
 _WORD = re.compile(r"[^\W\d_]+")
 
+# No single Latin letters: titles are full of initials.
 _STOP_WORDS = {
     "en": "the of and to in is that for it with as was on be are by this not or from at which have an were has been",
     "de": "der die und das den von zu mit sich des auf für ist im dem nicht ein eine als auch es an werden aus bei",
     "fr": "le la les des et du un une est dans que qui pour par sur au avec ne pas ce il elle sont plus aux cette ou",
-    "es": "el la los las de que y en un una es por con para del se al lo como más pero su fue son este ha entre sus",
-    "pt": "o os as de que e em um uma é por com para do da dos das não se ao no na mais foi são à pela pelo ou",
-    "it": "il lo gli di che e è in un una per con del della dei non si al sono da nel alla come più anche le ha dalla",
+    "es": "el la los las de que en un una es por con para del se al lo como más pero su fue son este ha entre sus",
+    "pt": "os as de que em um uma é por com para do da dos das não se ao no na mais foi são à pela pelo ou",
+    "it": "il lo gli di che è in un una per con del della dei non si al sono da nel alla come più anche le ha dalla",
     "nl": "de het een van en in is dat op te zijn met voor niet aan er om ook als door bij naar maar uit worden wordt",
     "sv": "och att det som en på är av för med den till inte om ett har de var jag från så kan vid men eller ska",
-    "pl": "w i na z do się nie jest że to o jak po za od przez dla są oraz co być tym ale tego może lub przy",
+    "pl": "na do się nie jest że to jak po za od przez dla są oraz co być tym ale tego może lub przy",
     "ru": "и в не на что с по как это из к у за от для о он был его но так же или при бы также если",  # noqa: RUF001
     "uk": "і в не на що з по як це із до у за від для про він був його але так або та й також є які",  # noqa: RUF001
 }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from periti.datasets import load_dataset
 from periti.datasets.selection.filters import LanguageFilter, LengthFilter
 from periti.datasets.selection.languages import LANGUAGES, UNKNOWN, language_of
 from periti.datasets.selection.stages import Filter
@@ -49,6 +53,20 @@ def test_the_larger_part_of_a_mixed_text_counts() -> None:
     assert language_of("委员会认为这项研究的证据不足以改变做法 (see the WHO report)") == "zh"
     assert language_of(SENTENCES["en"] + " 证据") == "en"
     assert language_of("α-synuclein is the protein that aggregates in the brain of patients with β-amyloid") == "en"
+
+
+def test_initials_are_no_stop_words() -> None:
+    assert language_of("CACM December, 1958 Perlis, A. J. Samelson, W. Z. O. Turing, I. E. Y. CA581203") == UNKNOWN
+
+
+@pytest.mark.parametrize(("name", "language"), [("scifact", "en"), ("obliqa-dev", "en"), ("lecard-facts", "zh")])
+def test_real_collections_are_in_their_language(shared_data: Path, name: str, language: str) -> None:
+    texts = [document.text for document in islice(load_dataset(name, data=shared_data).documents(), 200)]
+    found = [language_of(text) for text in texts if len(text.split()) >= 10 or language == "zh"]
+
+    assert len(found) > 100
+    assert found.count(language) >= 0.95 * len(found)
+    assert found.count(language) + found.count(UNKNOWN) >= 0.99 * len(found)
 
 
 @given(st.text(max_size=30))
