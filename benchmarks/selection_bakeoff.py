@@ -25,13 +25,15 @@ from benchmarks.bakeoff_world import PARTS, WANTED, WIDTH, Documents, World
 from periti.datasets.selection.baselines import RandomLengthSelector, RandomSelector
 from periti.datasets.selection.budget import Budget
 from periti.datasets.selection.clusters import k_means
-from periti.datasets.selection.dsir import DsirSelector, kl_reductions
+from periti.datasets.selection.dsir import DsirSelector, ngram_counts
+from periti.datasets.selection.features import HashedNgrams
 from periti.datasets.selection.near_duplicates import NearDuplicates
 from periti.datasets.selection.nearness import nearness
 from periti.datasets.selection.quad import QuadSelector
 from periti.datasets.selection.quotas import Quota
 from periti.datasets.selection.sampler import Sampling, sample
 from periti.datasets.selection.selector import Target
+from periti.datasets.selection.smoothing import kl_reduction
 from periti.datasets.selection.target import TargetRanker
 from periti.datasets.selection.tokens import count_tokens
 
@@ -84,7 +86,10 @@ class Contest:
         self.asked = self.world.asked(12)
         self.searched = np.concatenate([self.asked.vectors, self.world.others(2000).vectors])
         topics = np.arange(2000) % WANTED
-        self.truth = Target("wanted", tuple(self.world.documents(topics, self.world.rng.random(2000)).texts))
+        truth = self.world.documents(topics, self.world.rng.random(2000))
+        self.features = HashedNgrams()
+        self.truth = ngram_counts(truth.blocks(), self.features)
+        self.raw = ngram_counts(self.pool.blocks(), self.features)
         self.distinct = NearDuplicates(0.9).find(self.pool.blocks, seed=seed).stays
         self.lengths = np.array([count_tokens(text) for text in self.pool.texts])
 
@@ -120,7 +125,7 @@ class Contest:
         """Figures of a choice."""
         chosen = self.pool[rows]
         parts = np.bincount(chosen.parts[chosen.wanted], minlength=WANTED * PARTS)
-        reduction = kl_reductions([self.truth], self.pool.blocks, chosen.blocks)[self.truth.name]
+        reduction = kl_reduction(self.truth, self.raw, ngram_counts(chosen.blocks(), self.features))
         return Measures(
             precision=float(chosen.wanted.mean()),
             coverage=float((parts >= max(1.0, 0.25 * self.budget / (WANTED * PARTS))).mean()),

@@ -2,7 +2,7 @@
 
 Three steps in bounded memory: the pool streams by once and leaves shingles and band keys in scratch files; band after
 band, texts with the same key are compared; what is alike is joined to clusters, of which one text stays. Memory is
-about 50 bytes a text, and a block; disk 8 bytes a text and band (128 by default) and 4 bytes a distinct shingle.
+about 90 bytes a text, and a block; disk 8 bytes a text and band (128 by default) and 4 bytes a distinct shingle.
 """
 
 from __future__ import annotations
