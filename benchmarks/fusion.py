@@ -61,10 +61,10 @@ def synthetic(queries: int, seed: int, levels: int | None) -> dict[str, Run]:
 
 
 class Peer:
-    """ranx in a process that stays warm (`benchmarks/ranx_peer.py`)."""
+    """Another program's library in a process that stays warm, e.g. ranx (`benchmarks/ranx_peer.py`)."""
 
-    def __init__(self, python: str) -> None:
-        script = str(Path(__file__).parent / "ranx_peer.py")
+    def __init__(self, python: str, name: str = "ranx_peer.py") -> None:
+        script = str(Path(__file__).parent / name)
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         self.process = subprocess.Popen(
             [python, "-W", "ignore", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -82,7 +82,7 @@ class Peer:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"the process of ranx ended with {self.process.wait()}; its errors are above")
+            raise SystemExit(f"the peer's process ended with {self.process.wait()}; its errors are above")
         return json.loads(line)
 
     def close(self) -> None:

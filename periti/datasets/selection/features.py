@@ -167,7 +167,7 @@ class PackageNgrams:
         return _occurrences(bucket.reshape(grams.shape), present, words)
 
     def _sha_buckets(self, ngrams: Sequence[str]) -> Ints:
-        digests = b"".join(hashlib.sha256(ngram.encode("utf-8", "surrogatepass")).digest() for ngram in ngrams)
+        digests = b"".join([hashlib.sha256(ngram.encode("utf-8", "surrogatepass")).digest() for ngram in ngrams])
         parts, modulus = np.frombuffer(digests, ">u4").reshape(-1, 8).astype(np.uint64), np.uint64(self.buckets)
         rests: Ints = ((parts * self._places % modulus).sum(axis=1) % modulus).astype(np.int64)
         return rests
@@ -206,7 +206,7 @@ def _spelt(words: Words, places: Ints, n: int) -> list[str]:
         longer = np.flatnonzero(order >= k)
         more = first[longer] + k
         for i, a, b in zip(longer.tolist(), starts[more].tolist(), ends[more].tolist(), strict=True):
-            found[i] = f"{found[i]} {text[a:b]}"
+            found[i] += " " + text[a:b]
     return found
 
 

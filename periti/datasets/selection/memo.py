@@ -16,7 +16,7 @@ class BucketMemo:
     """A number for each of many hashes; it forgets everything before it outgrows its bound.
 
     Args:
-        most: hashes kept; the table takes 24 to 48 bytes for each.
+        most: hashes kept; the table takes 24 to 96 bytes for each.
     """
 
     def __init__(self, most: int = 1 << 22) -> None:
@@ -31,7 +31,7 @@ class BucketMemo:
 
     def _clear(self, size: int) -> None:
         self._keys: Hashes = np.zeros(size, np.uint64)
-        self._values: Ints = np.full(size, _FREE, np.int64)
+        self._values: NDArray[np.int32] = np.full(size, _FREE, np.int32)
         self._known = 0
 
     def __len__(self) -> int:
@@ -41,7 +41,7 @@ class BucketMemo:
         """The number of each hash, int64 (m,); -1 where it is not known."""
         mask = np.uint64(len(self._keys) - 1)
         slots = (hashes & mask).astype(np.int64)
-        found = self._values[slots]
+        found = self._values[slots].astype(np.int64)
         open_ = np.flatnonzero((self._keys[slots] != hashes) & (found != _FREE))
         while len(open_):
             slots = (slots if len(slots) == len(open_) else slots[open_]) + 1 & int(mask)
@@ -55,13 +55,13 @@ class BucketMemo:
 
         Args:
             hashes: (m,).
-            numbers: int64 (m,), at least 0.
+            numbers: int64 (m,), 0 to 2^31 - 1.
         """
         if self._known + len(hashes) > self._most and self._known:
             self._clear(len(self._keys))
         size = len(self._keys)
         while size < 2 * (self._known + len(hashes)):
-            size *= 2
+            size *= 4  # each growth places all anew
         if size > len(self._keys):
             filled = self._values != _FREE
             old = self._keys[filled], self._values[filled]
@@ -69,7 +69,7 @@ class BucketMemo:
             self._place(*old)
         self._place(hashes, numbers)
 
-    def _place(self, hashes: Hashes, numbers: Ints) -> None:
+    def _place(self, hashes: Hashes, numbers: NDArray[np.integer]) -> None:
         self._known += len(hashes)
         mask = len(self._keys) - 1
         slots = (hashes & np.uint64(mask)).astype(np.int64)

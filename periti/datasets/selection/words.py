@@ -8,17 +8,21 @@ own, so that n-grams of words are n-grams of characters there; texts may mix scr
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from periti.datasets.selection.hashing import Hashes, Ints, span_hashes
 
+_T = TypeVar("_T", np.uint8, np.uint32, np.bool_)
 _BLANK, _WORD, _OTHER, _ALONE = range(4)
 _BASIC, _ALL = 0x10000, 0x110000
+_LIVELY = (range(0x10000), range(0x10000, 0x40000), range(0xE0000, 0xE0200))
+"""Where characters are assigned; elsewhere none is a letter, a mark or a blank, nor has a lower case."""
 _UNSEGMENTED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Myanmar
@@ -65,14 +69,14 @@ def _regex_kind(char: str) -> int:
 def _plain_kinds(size: int, engine: str = "re") -> NDArray[np.uint8]:
     """The kind of each of the first `size` characters by a regular expression engine: blank, word or other."""
     kind = _kind if engine == "re" else _regex_kind
-    return np.fromiter((kind(chr(code)) for code in range(size)), np.uint8, size)
+    return _filled(np.full(size, _OTHER, np.uint8), kind)
 
 
 @cache
 def _kinds(size: int) -> NDArray[np.uint8]:
     """The same with marks as parts of words, and the characters of unsegmented scripts as words of their own."""
     kinds = _plain_kinds(size).copy()
-    marks = np.fromiter((unicodedata.category(chr(code))[0] == "M" for code in range(size)), bool, size)
+    marks = _filled(np.zeros(size, bool), lambda char: unicodedata.category(char)[0] == "M")
     kinds[marks] = _WORD
     for first, last in _UNSEGMENTED:
         own = kinds[first : last + 1]
@@ -82,7 +86,14 @@ def _kinds(size: int) -> NDArray[np.uint8]:
 
 @cache
 def _lower_case(size: int) -> NDArray[np.uint32]:
-    return np.fromiter((_lowered(chr(code)) for code in range(size)), np.uint32, size)
+    return _filled(np.arange(size, dtype=np.uint32), _lowered)
+
+
+def _filled(table: NDArray[_T], of: Callable[[str], int]) -> NDArray[_T]:
+    """A table by character, its lively places filled in."""
+    for places in _LIVELY[: 1 if len(table) == _BASIC else None]:
+        table[places.start : places.stop] = [of(chr(code)) for code in places]
+    return table
 
 
 @dataclass(frozen=True)
