@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from periti.datasets.selection.bits import Bits
 
 Digests = NDArray[np.uint64]
-PART_ROWS = 1 << 18
+PART_ROWS = 1 << 16
 MOST_PARTS = 256
 
 

@@ -26,7 +26,7 @@ def test_texts_that_differ_in_case_and_white_space_are_one() -> None:
     assert len({tuple(row) for row in digests(["a b", "A  B", "ab"]).tolist()}) == 2
 
 
-@pytest.mark.parametrize("part_rows", [1 << 18, 7])
+@pytest.mark.parametrize("part_rows", [1 << 16, 7])
 def test_the_first_of_equal_texts_stays_however_they_are_divided(
     tmp_path: Path, part_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
