@@ -203,7 +203,10 @@ def yes_or_no(prompt: str) -> tuple[str, dict[str, float]]:
         query, first, second = pair.groups()
         lead = overlap(query, first) - overlap(query, second)
         return "yes", {"yes": -math.log1p(math.exp(-lead)), "no": -math.log1p(math.exp(lead))}
-    query, document = re.fullmatch(r"(?s)Query: (.*) Document: (.*) Relevant:", prompt).groups()  # type: ignore[union-attr]
+    single = re.fullmatch(r"(?s)Query: (.*) Document: (.*) Relevant:", prompt)
+    if single is None:  # no prompt of a ranker: its test says what is answered
+        return "", {"": 0.0}
+    query, document = single.groups()
     chance = (1 + overlap(query, document)) / (2 + len(words(query)))
     table = {" yes": math.log(chance), " no": math.log(1 - chance), " the": -30.0}
     return (" yes" if chance > 0.5 else " no"), dict(sorted(table.items(), key=lambda item: -item[1]))

@@ -45,7 +45,7 @@ def test_every_option_that_the_page_names_is_one() -> None:
     assert named <= known, named - known
 
 
-ELSEWHERE = {"--pairs"}
+ELSEWHERE = {"--pairs", "--features", "--length"}
 """Options on the page of other commands than `periti select`."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ _FREELY = 100.0
 """A column so much larger than the others is hardly penalised: what length can explain, it explains first."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rater:
     """A fitted rater of k criteria.
 
@@ -47,6 +48,14 @@ class Rater:
     criteria: tuple[str, ...]
     weights: Floats
     card: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """With a digest of all numbers, since a job that goes on asks whether its selector is still the same one."""
+        counts = self.features.frequencies.counts if self.features.frequencies else np.zeros(0)
+        digest = hashlib.sha256()
+        for numbers in (self.weights, self.features.mean, self.features.scale, counts):
+            digest.update(np.ascontiguousarray(numbers).tobytes())
+        return f"Rater({self.criteria}, {self.features.options}, sha256={digest.hexdigest()})"
 
     @property
     def needs_model(self) -> bool:

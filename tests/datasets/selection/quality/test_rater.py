@@ -262,6 +262,15 @@ def test_a_card_that_does_not_fit_its_arrays_is_refused(rater: Rater, tmp_path: 
         read_rater(tmp_path / "one")
 
 
+def test_what_a_rater_is_called_tells_apart_any_two(rater: Rater) -> None:
+    weights = rater.weights.copy()
+    weights[0, 500] += 1e-12
+
+    assert repr(rater) != repr(Rater(rater.features, rater.criteria, weights))
+    assert repr(rater) == repr(Rater(rater.features, rater.criteria, rater.weights.copy()))
+    assert len(repr(rater)) < 400
+
+
 # the selector
 
 
