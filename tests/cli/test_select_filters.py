@@ -76,6 +76,15 @@ def test_every_method_can_filter_by_length_and_language(animals: Path) -> None:
     assert ids(select("random", animals, "--budget", "100%", "--max-tokens", 1)[1]) == ["d5"]
 
 
+def test_a_text_is_no_duplicate_of_one_that_was_filtered_out(tmp_path: Path) -> None:
+    long = f"{HARE} and back"
+    pool = written(tmp_path / "pool.jsonl", [{"id": "long", "text": long}, {"id": "short", "text": HARE}])
+
+    # 14 of 16 shingles: near-duplicates. The first is too long, so the second must not go for its sake.
+    assert ids(select("dedup", pool)[1]) == ["long"]
+    assert ids(select("dedup", pool, "--max-tokens", 16)[1]) == ["short"]
+
+
 def test_an_unknown_language_is_one_sentence(animals: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert select("random", animals, "--budget", "2", "--language", "xx")[0] != 0
     assert "language 'xx' can not be told" in capsys.readouterr().err

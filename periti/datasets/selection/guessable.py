@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,8 +49,8 @@ class GuessableStage:
             f"in {len(self.found.rounds)} rounds until {self.found.stopped}; {strata})"
         )
 
-    def stay(self, pool: Blocks, *, seed: int) -> Keep:  # noqa: ARG002 - the records are needed, and it has them
-        """Which of the pool's n records stay, bool (n,).
+    def stay(self, pool: Blocks, *, seed: int) -> Keep:
+        """Which of the pool's n records stay, bool (n,); blank texts of `pool` mark records that are not looked at.
 
         Raises:
             InputError: a record has no label or no text column, or what `AdversarialFilter.run` raises.
@@ -57,23 +58,31 @@ class GuessableStage:
         labels: list[str] = []
         strata: list[str] = []
         vectors: list[NDArray[np.float32]] = []
-        for documents in self.pool.documents():
-            if not documents.texts:
-                continue
-            labels += self._column(self.label, documents.records, len(labels))
+        there: list[bool] = []
+        blocks = (documents for documents in self.pool.documents() if documents.texts)
+        for documents, texts in zip(blocks, pool(), strict=True):
+            records = [
+                (number, record, text)
+                for number, (record, text) in enumerate(zip(documents.records, texts, strict=True), len(there) + 1)
+                if text.strip()
+            ]
+            there += [bool(text.strip()) for text in texts]
+            labels += [_cell(record, self.label, number) for number, record, _ in records]
             if self.stratum:
-                strata += self._column(self.stratum, documents.records, len(strata))
-            texts = self._column(self.text, documents.records, len(labels)) if self.text else documents.texts
-            vectors.append(self.embed(texts))
+                strata += [_cell(record, self.stratum, number) for number, record, _ in records]
+            if records:
+                read = [_cell(record, self.text, number) if self.text else text for number, record, text in records]
+                vectors.append(self.embed(read))
         if not vectors:
             raise InputError("the pool has no text; name a pool with at least one")
         features = np.concatenate(vectors).astype(np.float64)
         self.found = self.options.run(features, labels, seed=seed, strata=strata if self.stratum else None)
-        return self.found.keep
+        stays = np.ones(len(there), dtype=bool)
+        stays[np.array(there)] = self.found.keep
+        return stays
 
-    @staticmethod
-    def _column(name: str, records: list[dict[str, object]], before: int) -> list[str]:
-        for number, record in enumerate(records, before + 1):
-            if record.get(name) is None:
-                raise InputError(f"record {number} has no {name!r}; it has {', '.join(record)}")
-        return [str(record[name]) for record in records]
+
+def _cell(record: Mapping[str, object], name: str, number: int) -> str:
+    if record.get(name) is None:
+        raise InputError(f"record {number} has no {name!r}; it has {', '.join(record)}")
+    return str(record[name])

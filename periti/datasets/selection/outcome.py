@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -76,12 +76,20 @@ class Outcome:
         self.removals[DUPLICATES] = repeated(rows, self.size, self.work.path)
 
     def take_out_by(self, stage: Stage, pool: Blocks, seed: int) -> None:
-        """Take out what the stage does not let stay.
+        """Take out what the stage does not let stay, of what is there; texts taken out before reach it as blank ones.
 
         Raises:
             InputError: the stage judged another number of texts.
         """
-        stay = stage.stay(pool, seed=seed)
+        there = np.concatenate([self._open(first, found) for first, found in self.stretches()])
+
+        def left() -> Iterator[Sequence[str]]:
+            row = 0
+            for texts in pool():
+                yield [text if stays else "" for text, stays in zip(texts, there[row : row + len(texts)], strict=True)]
+                row += len(texts)
+
+        stay = stage.stay(left, seed=seed)
         if len(stay) != self.size:
             raise InputError(
                 f"stage {stage.name!r} judged {len(stay):,} of {self.size:,} texts; it is at fault, report it"

@@ -70,10 +70,12 @@ class SemanticDuplicates:
         seen: set[int] = set()
         vectors: list[Vectors] = []
         new: list[bool] = []
+        blank: list[bool] = []
         for texts in pool():
             fresh = []
             for text, key in zip(texts, text_words(tuple(texts)).tolist(), strict=True):
-                new.append(key not in seen)
+                blank.append(not text.strip())
+                new.append(not blank[-1] and key not in seen)
                 if new[-1]:
                     seen.add(key)
                     fresh.append(text)
@@ -82,8 +84,8 @@ class SemanticDuplicates:
         if not vectors:
             raise InputError("the pool has no text; name a pool with at least one")
         # Copies go before anything is compared: the last bits of their vectors shall not decide which one stays.
-        stays = np.array(new)
-        stays[stays] = self.distinct(np.concatenate(vectors), seed=seed)
+        stays = np.array(blank)
+        stays[np.array(new)] = self.distinct(np.concatenate(vectors), seed=seed)
         return stays
 
     def distinct(self, vectors: Vectors, *, seed: int) -> Keep:

@@ -37,5 +37,8 @@ class Stage(Protocol):
         ...
 
     def stay(self, pool: Blocks, *, seed: int) -> Keep:
-        """Which of the pool's n texts stay, bool (n,) in its order; of a group of like texts the first stays."""
+        """Which of the pool's n texts stay, bool (n,) in its order; of a group of like texts the first stays.
+
+        Texts that were taken out before come as blank ones: they are like nothing.
+        """
         ...

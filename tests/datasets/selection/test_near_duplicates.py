@@ -134,6 +134,10 @@ def test_bands_find_what_their_formula_says() -> None:
     assert found.removed / 400 == pytest.approx(expected, abs=3.3 * np.sqrt(expected * (1 - expected) / 400))
 
 
+def test_the_usual_bands_miss_hardly_a_pair_at_the_usual_threshold() -> None:
+    assert Bands().recall(NearDuplicates().threshold) == pytest.approx(0.9998, abs=5e-5)  # as the page says
+
+
 def test_scratch_files_are_gone_afterwards_even_when_the_pool_breaks(tmp_path: Path) -> None:
     def broken() -> Iterator[Sequence[str]]:
         yield ["a b c"]

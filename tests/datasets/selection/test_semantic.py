@@ -69,6 +69,10 @@ def test_what_goes_has_a_likeness_and_one_of_each_text_stays(texts: list[str], k
     assert {text for text, stays in zip(texts, staying, strict=True) if stays} == set(texts)
 
 
+def test_blank_texts_are_like_nothing() -> None:
+    assert stay(["", "0", " ", "0", ""], 5) == [True, True, True, False, True]
+
+
 def test_many_rows_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [str(number % 40) for number in range(100)]
     whole = stay(texts, 0.5)
