@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ENDINGS = (".parquet", ".jsonl", ".jsonl.gz")
 PAIR_COLUMNS = ("query", "document", "doc_id", "title", "grade", "gain", "weight", "order")
 """What a file of pairs to train from may hold."""
-BATCH = 4096
+BATCH = 1024
 _LARGEST = 2**63
 
 
