@@ -157,7 +157,8 @@ def test_criteria_are_mined_by_a_model_and_their_vote_chooses(
     assert "worth: kept" in told
     assert "harm: banned" in told
     assert re.search("place: between; right 0, wrong 0, abstained 1", told)
-    assert pl.read_parquet(out)["worth"].mean() > np.sort(POOL.quality)[-30:].mean()
+    # Worth is standardised over the pool: the mean of ten drawn by chance has a standard deviation of 0.32.
+    assert pl.read_parquet(out)["worth"].to_numpy().mean() > 0.64
 
 
 def test_criteria_that_nobody_shares_choose_nothing(
