@@ -294,9 +294,9 @@ def _opened(  # noqa: PLR0913  (the two loaders' arguments)
 
 def _with_segments(encoder: Any, folder: Path | None) -> Any:
     """The encoder under a head that compares segments, a new one or that of a folder."""
-    from periti.encoders.segments import SegmentCrossEncoder
+    from periti.encoders.segments import segment_cross_encoder
 
-    found = SegmentCrossEncoder(encoder)
+    found = segment_cross_encoder(encoder)
     if folder is not None:
         found.load_head(folder)
     return found

@@ -12,15 +12,17 @@ training goes on from there.
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from periti.encoders.adapters import read_arrays, write_arrays
 from periti.encoders.cross import SEGMENTS_FILE as FILE
 from periti.errors import EncoderError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 SCALE = 20.0
 """Cosines are small beside logits; 1 / 0.05, the temperature that such encoders are trained with."""
@@ -33,73 +35,90 @@ class Logits(NamedTuple):
     logits: Tensor
 
 
-class SegmentCrossEncoder(nn.Module):
+def segment_cross_encoder(encoder: Any) -> Any:
     """An encoder under a head that compares segments; stands where a sequence classifier of one label does.
 
     Args:
         encoder: the transformers model, e.g. BERT; its config is told that there is one label.
     """
+    return _kind()(encoder)
 
-    def __init__(self, encoder: Any) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.encoder.config.num_labels = 1
-        self.scale = nn.Parameter(torch.tensor([SCALE]))
-        self.weight = nn.Parameter(torch.zeros(1, encoder.config.hidden_size))
-        self.bias = nn.Parameter(torch.zeros(1))
 
-    @property
-    def config(self) -> Any:
-        """Of the encoder."""
-        return self.encoder.config
+@cache
+def _kind() -> Any:
+    """The class, defined when torch is wanted: importing this module loads nothing."""
+    import torch
+    from torch import nn
 
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.weight.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the weights."""
-        return self.weight.dtype
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Logits:
-        """Logits of pairs of one length, float32.
+    class SegmentCrossEncoder(nn.Module):
+        """An encoder under a head that compares segments; stands where a sequence classifier of one label does.
 
         Args:
-            input_ids: int64 (b, n).
-            attention_mask: 1 where there is a token.
-            token_type_ids: 1 in the document.
+            encoder: the transformers model, e.g. BERT; its config is told that there is one label.
         """
-        # The encoder never saw a second segment type: the head alone is told which tokens are the document's.
-        states = self.encoder(
-            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=torch.zeros_like(token_type_ids)
-        ).last_hidden_state
-        with torch.autocast(states.device.type, enabled=False):
-            whole = states.to(self.dtype)
-            query, document = (_mean(whole, attention_mask * (token_type_ids == side)) for side in (0, 1))
-            likeness = nn.functional.cosine_similarity(query, document)[:, None]
-            return Logits(self.scale * likeness + nn.functional.linear(whole[:, 0], self.weight, self.bias))
 
-    def save_pretrained(self, folder: Path, **options: Any) -> None:
-        """Write the encoder as transformers does, and the head beside it."""
-        self.encoder.save_pretrained(folder, **options)
-        head = {name: getattr(self, name).detach().cpu().numpy() for name in ("scale", "weight", "bias")}
-        write_arrays(Path(folder) / FILE, head, {"head": json.dumps("segments")})
+        def __init__(self, encoder: Any) -> None:
+            super().__init__()
+            self.encoder = encoder
+            self.encoder.config.num_labels = 1
+            self.scale = nn.Parameter(torch.tensor([SCALE]))
+            self.weight = nn.Parameter(torch.zeros(1, encoder.config.hidden_size))
+            self.bias = nn.Parameter(torch.zeros(1))
 
-    def load_head(self, folder: Path) -> None:
-        """Read the head that lies beside the encoder.
+        @property
+        def config(self) -> Any:
+            """Of the encoder."""
+            return self.encoder.config
 
-        Raises:
-            EncoderError: it can not be read or is of another size.
-        """
-        arrays, _ = read_arrays(folder / FILE)
-        with torch.no_grad():
-            for name in ("scale", "weight", "bias"):
-                own = getattr(self, name)
-                if name not in arrays or arrays[name].shape != tuple(own.shape):
-                    raise EncoderError(f"{folder / FILE} is not the head of this encoder; train the ranker again")
-                own.copy_(torch.from_numpy(arrays[name].copy()))
+        @property
+        def device(self) -> torch.device:
+            """Where the weights are."""
+            return self.weight.device
+
+        @property
+        def dtype(self) -> torch.dtype:
+            """Of the weights."""
+            return self.weight.dtype
+
+        def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Logits:
+            """Logits of pairs of one length, float32.
+
+            Args:
+                input_ids: int64 (b, n).
+                attention_mask: 1 where there is a token.
+                token_type_ids: 1 in the document.
+            """
+            # The encoder never saw a second segment type: the head alone is told which tokens are the document's.
+            states = self.encoder(
+                input_ids=input_ids, attention_mask=attention_mask, token_type_ids=torch.zeros_like(token_type_ids)
+            ).last_hidden_state
+            with torch.autocast(states.device.type, enabled=False):
+                whole = states.to(self.dtype)
+                query, document = (_mean(whole, attention_mask * (token_type_ids == side)) for side in (0, 1))
+                likeness = nn.functional.cosine_similarity(query, document)[:, None]
+                return Logits(self.scale * likeness + nn.functional.linear(whole[:, 0], self.weight, self.bias))
+
+        def save_pretrained(self, folder: Path, **options: Any) -> None:
+            """Write the encoder as transformers does, and the head beside it."""
+            self.encoder.save_pretrained(folder, **options)
+            head = {name: getattr(self, name).detach().cpu().numpy() for name in ("scale", "weight", "bias")}
+            write_arrays(Path(folder) / FILE, head, {"head": json.dumps("segments")})
+
+        def load_head(self, folder: Path) -> None:
+            """Read the head that lies beside the encoder.
+
+            Raises:
+                EncoderError: it can not be read or is of another size.
+            """
+            arrays, _ = read_arrays(folder / FILE)
+            with torch.no_grad():
+                for name in ("scale", "weight", "bias"):
+                    own = getattr(self, name)
+                    if name not in arrays or arrays[name].shape != tuple(own.shape):
+                        raise EncoderError(f"{folder / FILE} is not the head of this encoder; train the ranker again")
+                    own.copy_(torch.from_numpy(arrays[name].copy()))
+
+    return SegmentCrossEncoder
 
 
 def _mean(states: Tensor, mask: Tensor) -> Tensor:
