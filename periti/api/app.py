@@ -49,22 +49,10 @@ def create_app(
     workers = Workers(threads, waiting)
     reviews = Reviews(screening.folder, collections, screening.reviews, screening.prior) if screening else None
 
-    def open_them() -> None:
-        try:
-            collections.open_all()
-        except Exception as error:  # noqa: BLE001  (the last frame of a thread: told to the caller, or to the log)
-            if opened is None:
-                _LOG.error("%s", collections.trouble, exc_info=error)
-            else:
-                opened(error)
-        else:
-            if opened is not None:
-                opened(None)
-
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # A daemon: whoever stops the service while a large index is being verified does not wait for it.
-        threading.Thread(target=open_them, name="opening", daemon=True).start()
+        threading.Thread(target=_open_all, args=(collections, opened), name="opening", daemon=True).start()
         yield
         workers.close()
         if reviews is not None:
@@ -85,3 +73,17 @@ def create_app(
         app.include_router(screening_routes(reviews, workers))
     add_failures(app)
     return app
+
+
+def _open_all(collections: Collections, opened: Callable[[Exception | None], None] | None) -> None:
+    """Open them, and tell the caller how it went."""
+    try:
+        collections.open_all()
+    except Exception as error:  # noqa: BLE001  (the last frame of a thread: told to the caller, or to the log)
+        if opened is None:
+            _LOG.error("%s", collections.trouble, exc_info=error)
+        else:
+            opened(error)
+    else:
+        if opened is not None:
+            opened(None)

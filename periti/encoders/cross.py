@@ -63,12 +63,16 @@ class CrossEncoder:
         max_length: tokens of a pair, special ones included.
         query_budget: tokens a query may have; the document gets the rest.
         relevant_label: with two labels, the one that means relevant; the score is its logit less the other's.
+
+    Attributes:
         precision: of matrix products, "float32" or "bfloat16": faster where the processor knows it, with scores that
             differ in the third digit and then depend a little on the batch.
 
     Raises:
         EncoderError: the budget leaves no room for a document, or the labels are not one, or two with one named.
     """
+
+    precision: str = FLOAT32
 
     def __init__(  # noqa: PLR0913  (what a cross-encoder's scores depend on)
         self,
@@ -79,9 +83,7 @@ class CrossEncoder:
         max_length: int,
         query_budget: int,
         relevant_label: int | None = None,
-        precision: str = FLOAT32,
     ) -> None:
-        self.precision = precision
         self.model, self.name = model.eval(), name
         self.max_length, self.query_budget, self.relevant_label = max_length, query_budget, relevant_label
         self.tokenizer = tokenizer
@@ -296,10 +298,7 @@ def _with_segments(encoder: Any, folder: Path | None) -> Any:
     """The encoder under a head that compares segments, a new one or that of a folder."""
     from periti.encoders.segments import segment_cross_encoder
 
-    found = segment_cross_encoder(encoder)
-    if folder is not None:
-        found.load_head(folder)
-    return found
+    return segment_cross_encoder(encoder, folder)
 
 
 def save_cross_encoder(model: CrossEncoder, folder: Path) -> None:

@@ -44,8 +44,8 @@ class QuantisedCrossEncoder(CrossEncoder):
             max_length=whole.max_length,
             query_budget=whole.query_budget,
             relevant_label=whole.relevant_label,
-            precision=INT8,
         )
+        self.precision = INT8
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
         try:

@@ -11,7 +11,6 @@ training goes on from there.
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 SCALE = 20.0
 """Cosines are small beside logits; 1 / 0.05, the temperature that such encoders are trained with."""
+HEAD = ("scale", "weight", "bias")
 _LEAST = 1e-6
 
 
@@ -35,13 +35,20 @@ class Logits(NamedTuple):
     logits: Tensor
 
 
-def segment_cross_encoder(encoder: Any) -> Any:
+def segment_cross_encoder(encoder: Any, folder: Path | None = None) -> Any:
     """An encoder under a head that compares segments; stands where a sequence classifier of one label does.
 
     Args:
         encoder: the transformers model, e.g. BERT; its config is told that there is one label.
+        folder: whose head it gets; a new one by default.
+
+    Raises:
+        EncoderError: the folder's head can not be read or is of another size.
     """
-    return _kind()(encoder)
+    found = _kind()(encoder)
+    if folder is not None:
+        _load(found, folder / FILE)
+    return found
 
 
 @cache
@@ -51,47 +58,30 @@ def _kind() -> Any:
     from torch import nn
 
     class SegmentCrossEncoder(nn.Module):
-        """An encoder under a head that compares segments; stands where a sequence classifier of one label does.
-
-        Args:
-            encoder: the transformers model, e.g. BERT; its config is told that there is one label.
-        """
+        """See the module; `config`, `device`, `dtype` and `save_pretrained` are as transformers has them."""
 
         def __init__(self, encoder: Any) -> None:
             super().__init__()
             self.encoder = encoder
-            self.encoder.config.num_labels = 1
+            self.config = encoder.config
+            self.config.num_labels = 1
             self.scale = nn.Parameter(torch.tensor([SCALE]))
             self.weight = nn.Parameter(torch.zeros(1, encoder.config.hidden_size))
             self.bias = nn.Parameter(torch.zeros(1))
 
         @property
-        def config(self) -> Any:
-            """Of the encoder."""
-            return self.encoder.config
-
-        @property
         def device(self) -> torch.device:
-            """Where the weights are."""
             return self.weight.device
 
         @property
         def dtype(self) -> torch.dtype:
-            """Of the weights."""
             return self.weight.dtype
 
         def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Logits:
-            """Logits of pairs of one length, float32.
-
-            Args:
-                input_ids: int64 (b, n).
-                attention_mask: 1 where there is a token.
-                token_type_ids: 1 in the document.
-            """
+            """Logits of pairs of one length, float32; all arguments are int64 (b, n)."""
             # The encoder never saw a second segment type: the head alone is told which tokens are the document's.
-            states = self.encoder(
-                input_ids=input_ids, attention_mask=attention_mask, token_type_ids=torch.zeros_like(token_type_ids)
-            ).last_hidden_state
+            types = torch.zeros_like(token_type_ids)
+            states = self.encoder(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=types)[0]
             with torch.autocast(states.device.type, enabled=False):
                 whole = states.to(self.dtype)
                 query, document = (_mean(whole, attention_mask * (token_type_ids == side)) for side in (0, 1))
@@ -99,26 +89,22 @@ def _kind() -> Any:
                 return Logits(self.scale * likeness + nn.functional.linear(whole[:, 0], self.weight, self.bias))
 
         def save_pretrained(self, folder: Path, **options: Any) -> None:
-            """Write the encoder as transformers does, and the head beside it."""
             self.encoder.save_pretrained(folder, **options)
-            head = {name: getattr(self, name).detach().cpu().numpy() for name in ("scale", "weight", "bias")}
-            write_arrays(Path(folder) / FILE, head, {"head": json.dumps("segments")})
-
-        def load_head(self, folder: Path) -> None:
-            """Read the head that lies beside the encoder.
-
-            Raises:
-                EncoderError: it can not be read or is of another size.
-            """
-            arrays, _ = read_arrays(folder / FILE)
-            with torch.no_grad():
-                for name in ("scale", "weight", "bias"):
-                    own = getattr(self, name)
-                    if name not in arrays or arrays[name].shape != tuple(own.shape):
-                        raise EncoderError(f"{folder / FILE} is not the head of this encoder; train the ranker again")
-                    own.copy_(torch.from_numpy(arrays[name].copy()))
+            write_arrays(Path(folder) / FILE, {name: getattr(self, name).detach().cpu().numpy() for name in HEAD}, {})
 
     return SegmentCrossEncoder
+
+
+def _load(model: Any, path: Path) -> None:
+    import torch
+
+    arrays, _ = read_arrays(path)
+    for name in HEAD:
+        own = getattr(model, name)
+        if name not in arrays or arrays[name].shape != tuple(own.shape):
+            raise EncoderError(f"{path} is not the head of this encoder; train the ranker again")
+        with torch.no_grad():
+            own.copy_(torch.from_numpy(arrays[name].copy()))
 
 
 def _mean(states: Tensor, mask: Tensor) -> Tensor:
