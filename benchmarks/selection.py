@@ -1,0 +1,209 @@
+"""Data selection: the bake-off, its effect on experts, raters, speed and memory. Writes docs/results/selection.md.
+
+Every part keeps its figures in benchmarks/results/; `--part page` only writes the page again. The effect trains some
+hundred linear experts, a few seconds each, and keeps them under --home.
+
+Usage: python -m benchmarks.selection [--home DIR] [--indexes DIR] [--part bakeoff|effect|raters|page|all] [--seeds N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+import selection_bakeoff
+from measuring import RESULTS, ROOT, machine, record
+from selection_effect import LENGTH, OPTIONS, ORACLE, RANDOM, Bench, Effect, Pair, open_bench, study
+
+from periti.datasets.selection.baselines import RandomLengthSelector, RandomSelector
+from periti.datasets.selection.dsir import DsirSelector, kl_reductions
+from periti.datasets.selection.quality.rater import Rater
+from periti.datasets.selection.quality.rater_files import read_rater
+from periti.datasets.selection.quality.selector import QualitySelector
+from periti.datasets.selection.selector import Target
+from periti.datasets.selection.target import TargetRanker
+from periti.panels.config import read_panel_config
+
+PANEL = ROOT / "benchmarks" / "panel.toml"
+PAGE = ROOT / "docs" / "results" / "selection.md"
+DSIR, BETR, QUALITY, BOTH = "DSIR", "BETR", "quality", "DSIR + quality"
+SELECTORS = (RANDOM, LENGTH, DSIR, BETR, QUALITY, BOTH, ORACLE)
+RATERS = ("ukpconvarg1", "onestop-english")
+
+
+def chooser(rater: Rater) -> Any:
+    """What every selector chooses, given a rater of quality."""
+
+    def choose(bench: Bench, domain: str, seed: int) -> Mapping[str, Sequence[Pair]]:
+        target = bench.target(domain, seed)
+        scores = {
+            RANDOM: bench.scores(RandomSelector(), target, seed),
+            LENGTH: bench.scores(RandomLengthSelector(), target, seed),
+            DSIR: bench.scores(DsirSelector(), target, seed),
+            BETR: bench.scores(TargetRanker(embed=bench.base.embed), target, seed),
+            QUALITY: bench.scores(QualitySelector(raters=(rater,)), target, seed),
+        }
+        scores[BOTH] = scores[DSIR] + scores[QUALITY]
+        return {**{name: bench.best(own) for name, own in scores.items()}, ORACLE: bench.oracle(domain, seed)}
+
+    return choose
+
+
+def reduction(target: Target, bench: Bench, pairs: Sequence[Pair]) -> float:
+    """KL reduction of what was chosen, in nats."""
+    found = kl_reductions([target], bench.blocks, lambda: iter([[pair.text for pair in pairs]]))
+    return found[target.name]
+
+
+def effect(arguments: argparse.Namespace) -> None:
+    """Choose, train, judge, keep the figures."""
+    config = replace(read_panel_config(PANEL), indexes=arguments.indexes)
+    bench = open_bench(config, arguments.home, arguments.budget, arguments.examples, arguments.most)
+    folder = arguments.home / "rater"
+    if not folder.exists():
+        periti("train", "rater", "--pairs", "ukpconvarg1", "--features", "hashed", "--out", str(folder))
+    effects, base = study(bench, chooser(read_rater(folder)), reduction, arguments.seeds, arguments.home)
+    domains = {name: sum(pair.domain == name for pair in bench.pool) for name in {pair.domain for pair in bench.pool}}
+    facts = {
+        "pool": len(bench.pool),
+        "pool_by_domain": dict(sorted(domains.items())),
+        "budget": bench.budget,
+        "examples": bench.examples,
+        "seeds": arguments.seeds,
+        "queries": {name: len(part.queries) for name, (_, part) in bench.tests.items()},
+        "training": OPTIONS.told(),
+        "base": base,
+    }
+    record("selection_effect", {**facts, "effects": [asdict(one) for one in effects]})
+
+
+def periti(*arguments: str) -> str:
+    """What a command of ours prints."""
+    command = [str(Path(sys.executable).with_name("periti")), *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def raters() -> None:
+    """Cross-validated raters on both collections of judgments."""
+    found = {name: json.loads(periti("train", "rater", "--pairs", name, "--json")) for name in RATERS}
+    record("selection_raters", found)
+
+
+def page() -> str:
+    """The page, from the figures that are kept."""
+    facts = machine()
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    parts = [
+        (
+            "# Data selection\n\nPrinted by `python -m benchmarks.selection`; figures in "
+            f"`benchmarks/results/selection_*.json`. Machine: {facts['processor']}, {facts['cores']} cores; "
+            f"{versions}.\n"
+        )
+    ]
+    for name, of in (("selection_effect", _effect_part),):
+        path = RESULTS / f"{name}.json"
+        if path.exists():
+            parts.append(of(json.loads(path.read_text(encoding="utf-8"))))
+    return "\n".join(parts)
+
+
+def _effect_part(kept: Mapping[str, Any]) -> str:
+    effects = [Effect(**{**one, "seeds": tuple(one["seeds"])}) for one in kept["effects"]]
+    made_of = ", ".join(f"{count:,} of {name}" for name, count in kept["pool_by_domain"].items())
+    lines = [
+        "## The effect on experts\n",
+        (
+            f"A pool of {kept['pool']:,} pairs ({made_of}), shuffled; {kept['budget']} pairs chosen for a target of "
+            f"{kept['examples']} examples; a linear expert trained on them, {kept['training']['steps']} steps; "
+            f"{kept['seeds']} seeds (examples, draws and training differ). nDCG@10 on the domain's test, mean over "
+            f"seeds with its standard deviation; differences from *{LENGTH}* topic by topic after averaging seeds, "
+            "paired t, Holm over all; 95 % BCa intervals. *Of oracle*: share of the oracle's gain over that baseline.\n"
+        ),
+        (
+            "| domain (test queries) | selector | own pairs | words | KL reduction | nDCG@10 | sd | difference | "
+            "interval | Holm | of oracle |"
+        ),
+        "|---|---|---:|---:|---:|---:|---:|---:|---|---:|---:|",
+    ]
+    for domain in dict.fromkeys(one.domain for one in effects):
+        own = {one.selector: one for one in effects if one.domain == domain}
+        queries = kept["queries"][domain]
+        lines.append(f"| {domain} ({queries}) | base, not trained | | | | {kept['base'][domain]:.4f} | | | | | |")
+        lines += [_effect_row(domain, own[name], own[ORACLE]) for name in SELECTORS if name in own]
+    lines += ["", *_findings(effects), "", "### KL reduction against effect\n", _correlations(effects), ""]
+    return "\n".join(lines)
+
+
+def _effect_row(domain: str, one: Effect, oracle: Effect) -> str:
+    start = (
+        f"| {domain} | {one.selector} | {one.precision:.0%} | {one.words:.0f} | {one.reduction:.3f} | "
+        f"{np.mean(one.seeds):.4f} | {np.std(one.seeds, ddof=1):.4f} |"
+    )
+    if one.selector == LENGTH:
+        return f"{start} | | | |"
+    low, high = one.interval
+    mark = " *" if one.adjusted <= 0.05 else ""
+    share = f"{one.difference / oracle.difference:.0%}" if oracle.difference > 0 else "n/a"
+    holm = f"{one.adjusted:.4f}" if one.adjusted >= 0.0001 else f"{one.adjusted:.0e}"
+    return f"{start} {one.difference:+.4f} | [{low:+.4f}, {high:+.4f}] | {holm}{mark} | {share} |"
+
+
+def _findings(effects: Sequence[Effect]) -> list[str]:
+    """For each domain, whether the best selector is significantly above length-matched chance and near the oracle."""
+    lines = []
+    for domain in dict.fromkeys(one.domain for one in effects):
+        own = {one.selector: one for one in effects if one.domain == domain}
+        best = max((own[name] for name in (DSIR, BETR, QUALITY, BOTH)), key=lambda one: one.difference)
+        above = "significantly above" if best.adjusted <= 0.05 and best.difference > 0 else "not significantly above"
+        oracle = own[ORACLE].difference
+        near = "the oracle gains nothing over it, so that nothing can be reached"
+        if oracle > 0:
+            within = "within 10 % of" if best.difference >= 0.9 * oracle else "not within 10 % of"
+            near = f"{within} the oracle's gain ({best.difference:+.4f} of {oracle:+.4f})"
+        lines.append(f"* {domain}: the best selector, {best.selector}, is {above} *{LENGTH}*; {near}.")
+    return lines
+
+
+def _correlations(effects: Sequence[Effect]) -> str:
+    rows = []
+    for domain in dict.fromkeys(one.domain for one in effects):
+        own = [one for one in effects if one.domain == domain]
+        r = np.corrcoef([one.reduction for one in own], [float(np.mean(one.seeds)) for one in own])[0, 1]
+        rows.append(f"{domain} {r:+.2f}")
+    return (
+        f"Correlation over the {len(SELECTORS)} selectors of KL reduction with nDCG@10: {', '.join(rows)} (Pearson's r "
+        "of a few points each; Xie et al. report .89 with downstream accuracy)."
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, default=ROOT / "build" / "selection")
+    parser.add_argument("--indexes", type=Path, default=ROOT / "indexes")
+    parser.add_argument("--part", choices=("bakeoff", "effect", "raters", "page", "all"), default="all")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--budget", type=int, default=400, help="pairs to choose (default: 400)")
+    parser.add_argument("--examples", type=int, default=50, help="of a target (default: 50)")
+    parser.add_argument("--most", type=int, default=300, help="test queries of a domain (default: 300)")
+    arguments = parser.parse_args()
+    if arguments.part in ("bakeoff", "all"):
+        selection_bakeoff.main([])
+    if arguments.part in ("raters", "all"):
+        raters()
+    if arguments.part in ("effect", "all"):
+        effect(arguments)
+    PAGE.write_text(page(), encoding="utf-8")
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main()
