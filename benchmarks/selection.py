@@ -1,7 +1,8 @@
 """Data selection: the bake-off, its effect on experts, raters, speed and memory. Writes docs/results/selection.md.
 
 Every part keeps its figures in benchmarks/results/; `--part page` only writes the page again. The effect trains some
-hundred linear experts, a few seconds each, and keeps them under --home.
+hundred linear experts, a few seconds each, and keeps them under --home. Speed and memory have scripts of their own,
+selection_speed.py and selection_memory.py.
 
 Usage: python -m benchmarks.selection [--home DIR] [--indexes DIR] [--part bakeoff|effect|raters|page|all] [--seeds N]
 """
@@ -12,7 +13,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-import selection_bakeoff
 from measuring import RESULTS, ROOT, machine, record
 from selection_effect import LENGTH, OPTIONS, ORACLE, RANDOM, Bench, Effect, Pair, open_bench, study
 
@@ -70,7 +70,8 @@ def effect(arguments: argparse.Namespace) -> None:
     bench = open_bench(config, arguments.home, arguments.budget, arguments.examples, arguments.most)
     folder = arguments.home / "rater"
     if not folder.exists():
-        periti("train", "rater", "--pairs", "ukpconvarg1", "--features", "hashed", "--out", str(folder))
+        options = ("--features", "hashed", "--no-comparison", "--out", str(folder))
+        periti("train", "rater", "--pairs", "ukpconvarg1", *options)
     effects, base = study(bench, chooser(read_rater(folder)), reduction, arguments.seeds, arguments.home)
     domains = {name: sum(pair.domain == name for pair in bench.pool) for name in {pair.domain for pair in bench.pool}}
     facts = {
@@ -94,8 +95,14 @@ def periti(*arguments: str) -> str:
 
 def raters() -> None:
     """Cross-validated raters on both collections of judgments."""
-    found = {name: json.loads(periti("train", "rater", "--pairs", name, "--json")) for name in RATERS}
-    record("selection_raters", found)
+    for name in RATERS:
+        record(f"rater_{name}", json.loads(periti("train", "rater", "--pairs", name, "--json")))
+
+
+def bakeoff(arguments: argparse.Namespace) -> None:
+    """The contest on made-up pools, a process of its own: it is a package's module."""
+    command = [sys.executable, "-m", "benchmarks.selection_bakeoff", "--seeds", str(arguments.bakeoff_seeds)]
+    subprocess.run(command, check=True, cwd=ROOT)
 
 
 def page() -> str:
@@ -109,11 +116,98 @@ def page() -> str:
             f"{versions}.\n"
         )
     ]
-    for name, of in (("selection_effect", _effect_part),):
-        path = RESULTS / f"{name}.json"
-        if path.exists():
-            parts.append(of(json.loads(path.read_text(encoding="utf-8"))))
+    for part in (_bakeoff_part, _of(_effect_part, "selection_effect"), _raters_part, _costs_part):
+        parts += filter(None, [part()])
     return "\n".join(parts)
+
+
+def kept_figures(name: str) -> Mapping[str, Any] | None:
+    """The figures of a part, None where it was not run."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _of(part: Callable[[Mapping[str, Any]], str], name: str) -> Callable[[], str]:
+    """The part, empty where it was not run."""
+
+    def written() -> str:
+        kept = kept_figures(name)
+        return part(kept) if kept else ""
+
+    return written
+
+
+def _bakeoff_part() -> str:
+    kept = kept_figures("selection_bakeoff")
+    if kept is None:
+        return ""
+    head = (
+        f"## Bake-off\n\nMade-up pools of {kept['size']:,} documents of which everything is known "
+        f"(`python -m benchmarks.selection_bakeoff` says what they are), {kept['seeds']} seeds; 5 % are chosen. "
+        "*quality* is a planted judge. KL reduction is less that of a random choice; nDCG@10 is of a linear query "
+        "adapter trained on the chosen pairs.\n\n"
+    )
+    lines = [
+        "| examples | selector | precision | coverage | copies | KL reduction over random | words | nDCG@10 | sd |",
+        "|---:|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for examples, selectors in kept["examples"].items():
+        chance = np.mean([run["kl_reduction"] for run in selectors["random"]])
+        for name, runs in selectors.items():
+            of = {key: float(np.mean([run[key] for run in runs])) for key in runs[0]}
+            spread = float(np.std([run["ndcg"] for run in runs], ddof=1)) if len(runs) > 1 else 0.0
+            lines.append(
+                f"| {examples} | {name} | {of['precision']:.2f} | {of['coverage']:.2f} | {of['copies']:.1%} | "
+                f"{of['kl_reduction'] - chance:+.3f} | {of['length']:.1f} | {of['ndcg']:.3f} | {spread:.3f} |"
+            )
+    return head + "\n".join(lines) + "\n"
+
+
+def _raters_part() -> str:
+    lines = [
+        "## Raters\n",
+        (
+            "`periti train rater --pairs NAME --json`: accuracy on pairs of topics (articles) left out, 95 % bootstrap "
+            "intervals over topics and pairs. *alike*: accuracy on pairs of nearly the same length; *r*: correlation of "
+            "the rating with length.\n"
+        ),
+        "| pairs | system | accuracy | interval | above length | interval | alike | r |",
+        "|---|---|---:|---|---:|---|---:|---:|",
+    ]
+    for pairs in RATERS:
+        for criterion in (kept_figures(f"rater_{pairs}") or {"criteria": []})["criteria"]:
+            for name, one in criterion["systems"].items():
+                ends, over = one["interval"], one["over_length_interval"]
+                alike = f"{one['alike']:.3f}" if one["alike"] is not None else ""
+                lines.append(
+                    f"| {pairs} | {name} | {one['accuracy']:.3f} | [{ends[0]:.3f}, {ends[1]:.3f}] | "
+                    f"{one['over_length']:+.3f} | [{over[0]:+.3f}, {over[1]:+.3f}] | {alike} | "
+                    f"{one['length_correlation']:.2f} |"
+                )
+    return "\n".join([*lines, ""])
+
+
+def _costs_part() -> str:
+    speed, memory = kept_figures("selection_speed"), kept_figures("selection_memory")
+    lines = ["## Cost\n"]
+    for name, one in (speed or {}).items():
+        if "package" in one:
+            lines.append(
+                f"* {name}, {one['documents']:,} documents: DSIR with the package's n-grams "
+                f"{one['package']['cpu_s']:.1f} s of one core by `data-selection`, {one['periti']['cpu_s']:.2f} s here "
+                f"({one['periti: times as fast, cpu_s']:.1f}x; weights differ by "
+                f"{one['largest_difference_of_weights']:.0e}, "
+                f"{'the same' if one['same_choice'] else 'another'} choice); with our n-grams {one['periti, own n-grams: times as fast, cpu_s']:.1f}x."
+            )
+        elif "mb_per_s_of_two_whole_cores" in one:
+            lines.append(f"* {name}: {one['mb_per_s_of_two_whole_cores']:.0f} MB/s of two whole cores (CPU time).")
+    lines += [
+        f"* Memory, {run['documents']:,} short documents: {run['peak_bytes'] / 1e6:.0f} MB in the main process, "
+        f"{run['worker_peak_bytes'] / 1e6:.0f} MB in a worker."
+        for run in (memory or {"runs": []})["runs"]
+    ]
+    where = "`python -m benchmarks.selection_speed --data-selection PYTHON` and `python benchmarks/selection_memory.py`"
+    return "\n".join([*lines, "", f"Printed by {where}.", ""])
 
 
 def _effect_part(kept: Mapping[str, Any]) -> str:
@@ -191,12 +285,13 @@ def main() -> None:
     parser.add_argument("--indexes", type=Path, default=ROOT / "indexes")
     parser.add_argument("--part", choices=("bakeoff", "effect", "raters", "page", "all"), default="all")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--bakeoff-seeds", type=int, default=5)
     parser.add_argument("--budget", type=int, default=400, help="pairs to choose (default: 400)")
     parser.add_argument("--examples", type=int, default=50, help="of a target (default: 50)")
     parser.add_argument("--most", type=int, default=300, help="test queries of a domain (default: 300)")
     arguments = parser.parse_args()
     if arguments.part in ("bakeoff", "all"):
-        selection_bakeoff.main([])
+        bakeoff(arguments)
     if arguments.part in ("raters", "all"):
         raters()
     if arguments.part in ("effect", "all"):
