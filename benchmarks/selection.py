@@ -168,8 +168,8 @@ def _raters_part() -> str:
         "## Raters\n",
         (
             "`periti train rater --pairs NAME --json`: accuracy on pairs of topics (articles) left out, 95 % bootstrap "
-            "intervals over topics and pairs. *alike*: accuracy on pairs of nearly the same length; *r*: correlation of "
-            "the rating with length.\n"
+            "intervals over topics and pairs. *alike*: accuracy on pairs of nearly the same length; *r*: correlation "
+            "of the rating with length.\n"
         ),
         "| pairs | system | accuracy | interval | above length | interval | alike | r |",
         "|---|---|---:|---|---:|---|---:|---:|",
@@ -197,7 +197,8 @@ def _costs_part() -> str:
                 f"{one['package']['cpu_s']:.1f} s of one core by `data-selection`, {one['periti']['cpu_s']:.2f} s here "
                 f"({one['periti: times as fast, cpu_s']:.1f}x; weights differ by "
                 f"{one['largest_difference_of_weights']:.0e}, "
-                f"{'the same' if one['same_choice'] else 'another'} choice); with our n-grams {one['periti, own n-grams: times as fast, cpu_s']:.1f}x."
+                f"{'the same' if one['same_choice'] else 'another'} choice); "
+                f"with our n-grams {one['periti, own n-grams: times as fast, cpu_s']:.1f}x."
             )
         elif "mb_per_s_of_two_whole_cores" in one:
             lines.append(f"* {name}: {one['mb_per_s_of_two_whole_cores']:.0f} MB/s of two whole cores (CPU time).")
