@@ -210,7 +210,7 @@ def open_pool(
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
         return Pool(files, reader, passed_over, block)
-    raise InputError(f"{path}: there is no document in it; give a pool with at least one")
+    raise InputError(f"{path}: there is no document in it; give a file with at least one")
 
 
 def _files(path: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
