@@ -219,5 +219,5 @@ def test_the_benchmark_s_file_can_be_read() -> None:
     found = read_ranker_config(Path(__file__).parents[2] / "benchmarks" / "ranker.toml")
 
     assert found.learnt == ("scifact", "nfcorpus", "obliqa", "medquad-pairs")
-    assert found.training.max_length == 192
+    assert found.training.max_length == 128
     assert found.collections["obliqa"].hold_out == 0.4
