@@ -169,10 +169,10 @@ def _raters_part() -> str:
         (
             "`periti train rater --pairs NAME --json`: accuracy on pairs of topics (articles) left out, 95 % bootstrap "
             "intervals over topics and pairs. *alike*: accuracy on pairs of nearly the same length; *r*: correlation "
-            "of the rating with length.\n"
+            "of the rating with length; *triples*: share of articles whose three levels come out in order.\n"
         ),
-        "| pairs | system | accuracy | interval | above length | interval | alike | r |",
-        "|---|---|---:|---|---:|---|---:|---:|",
+        "| pairs | system | accuracy | interval | above length | interval | alike | r | triples |",
+        "|---|---|---:|---|---:|---|---:|---:|---:|",
     ]
     for pairs in RATERS:
         for criterion in (kept_figures(f"rater_{pairs}") or {"criteria": []})["criteria"]:
@@ -182,9 +182,14 @@ def _raters_part() -> str:
                 lines.append(
                     f"| {pairs} | {name} | {one['accuracy']:.3f} | [{ends[0]:.3f}, {ends[1]:.3f}] | "
                     f"{one['over_length']:+.3f} | [{over[0]:+.3f}, {over[1]:+.3f}] | {alike} | "
-                    f"{one['length_correlation']:.2f} |"
+                    f"{one['length_correlation']:.2f} | {_triples(criterion, name)} |"
                 )
     return "\n".join([*lines, ""])
+
+
+def _triples(criterion: Mapping[str, Any], system: str) -> str:
+    found = criterion.get("triples", {}).get(system)
+    return f"{found['recovered']:.3f}" if found else ""
 
 
 def _costs_part() -> str:
