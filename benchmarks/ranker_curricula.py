@@ -13,6 +13,7 @@ from periti.encoders import minilm_path
 from periti.encoders.cross import load_cross_encoder
 from periti.evaluation import parse
 from periti.evaluation.significance import Design, Scores, compare, corrections, from_runs
+from periti.evaluation.significance.runs import Terms
 from periti.panels.material import open_material
 from periti.panels.ranking.config import RankerConfig, with_training
 from periti.panels.ranking.courses import ranker_folder, train_ranker_of
@@ -108,7 +109,7 @@ def study(
     tables: dict[str, Scores] = {}
     for name, (material, part, first) in parts.items():
         own = [first, *runs[name].values()]
-        tables[name] = from_runs(own, part.qrels, parse([MEASURE], material.min_rel))[0][0]
+        tables[name] = from_runs(own, part.qrels, parse([MEASURE], material.min_rel), Terms(missing="zero"))[0][0]
     bm25_means = {name: float(table.values[:, table.column(BM25)].mean()) for name, table in tables.items()}
     return _effects(tables), bm25_means
 

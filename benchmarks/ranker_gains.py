@@ -19,6 +19,7 @@ from periti.config import digest
 from periti.encoders.cross import CrossEncoder, load_cross_encoder, weights_digest
 from periti.evaluation import parse
 from periti.evaluation.significance import Design, compare, corrections, from_runs
+from periti.evaluation.significance.runs import Terms
 from periti.panels.material import Material, open_material
 from periti.panels.ranking.config import RankerConfig
 from periti.panels.ranking.source import first_by_hash
@@ -180,7 +181,9 @@ def gains_of(runs: Mapping[str, Sequence[Run]], test: Mapping[str, Lists], seed:
     found: list[Gain] = []
     for collection, systems in runs.items():
         one = test[collection]
-        tables, evidence = from_runs(list(systems), one.part.qrels, parse([MEASURE], one.min_rel))
+        tables, evidence = from_runs(
+            list(systems), one.part.qrels, parse([MEASURE], one.min_rel), Terms(missing="zero")
+        )
         for baseline in (BM25, FUSION):
             table = compare(tables, Design(baseline=baseline, seed=seed), evidence).tables[0]
             for system in (RANKER, ALL):

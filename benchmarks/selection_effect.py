@@ -24,6 +24,7 @@ from periti.encoders import SentenceEncoder, minilm
 from periti.encoders.adapters import read_arrays, write_arrays
 from periti.evaluation import parse
 from periti.evaluation.significance import Design, Scores, compare, corrections, from_runs
+from periti.evaluation.significance.runs import Terms
 from periti.indexers.dense import normalised
 from periti.panels.config import PanelConfig
 from periti.panels.material import Material, open_material
@@ -292,7 +293,9 @@ def study(
                 runs[run.name] = run
         material, part = bench.tests[domain]
         plain = searched(material, part.queries, bench.base.encode_queries(part.queries.texts).vectors, 10, "base")
-        table = from_runs([plain, *runs.values()], part.qrels, parse([MEASURE], material.min_rel))[0][0]
+        table = from_runs(
+            [plain, *runs.values()], part.qrels, parse([MEASURE], material.min_rel), Terms(missing="zero")
+        )[0][0]
         base[domain] = float(table.values[:, table.column("base")].mean())
         judged = compare([table.averaged(r"(.+) \d+")], Design(baseline=LENGTH)).tables[0]
         for selector, own in chosen.items():
