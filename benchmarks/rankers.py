@@ -109,7 +109,8 @@ def _gains_part(kept: Mapping[str, Any]) -> str:
             f"It reranks BM25's first {DEPTH}; "
             f"of a collection at most {' or, if unseen, '.join(map(str, kept['most_queries']))} test queries, by hash. "
             f"Rules and weights were chosen on {sum(kept['dev'].values())} held-out queries of train; one setting "
-            "serves all collections:\n"
+            "serves all collections"
+            f" (`--part gains --most {kept['most_queries'][0]} --most-unseen {kept['most_queries'][1]}`):\n"
         ),
     ]
     for name, one in settings.items():
@@ -190,7 +191,8 @@ def _curricula_part(kept: Mapping[str, Any]) -> str:
             f"Three layers of all-MiniLM-L6-v2, {kept['steps']} steps, {seeds} seeds each, the last state kept; BM25's "
             f"first {kept['depth']} reranked, at most {kept['most_queries']} test queries of a collection. Means over "
             "seeds of nDCG@10 with their standard deviation; differences from no curriculum topic by topic after "
-            "averaging seeds, paired t, Holm over all comparisons. *anti* and *random* are the controls of *kde*.\n"
+            "averaging seeds, paired t, Holm over all comparisons. *anti* and *random* are the controls of *kde* "
+            f"(`--part curricula --seeds {seeds} --study-most {kept['most_queries']}`).\n"
         ),
         "| collection | BM25 | curriculum | nDCG@10 | sd over seeds | difference from none | interval | p | Holm |",
         "|---|---:|---|---:|---:|---:|---|---:|---:|",

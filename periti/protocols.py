@@ -175,12 +175,3 @@ class NotingRanker(Protocol):
     def reranked(self, queries: Queries, run: Run, corpus: Corpus) -> Reranked:
         """`rerank`, with its notes."""
         ...
-
-
-@runtime_checkable
-class Selector(Protocol):
-    """Which documents of a pool are worth training on."""
-
-    def scores(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """float64 (n,), larger is better."""
-        ...
