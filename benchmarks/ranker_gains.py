@@ -247,8 +247,9 @@ class Judge:
         """Score, tune on dev, judge on test, the ranker in a folder."""
         options = self.config.training
         model = load_cross_encoder(
-            folder, max_length=options.max_length, query_budget=options.query_budget, precision="bfloat16"
+            folder, max_length=options.max_length, query_budget=options.query_budget, precision=options.precision
         )
+        model.remember(self.config.states_mb << 20)
         dev, test, domains = self._lists(Logits(model, self.home / "logits", self.told))
         settings = chosen_on_dev(dev)
         runs = {name: _systems(one, settings) for name, one in test.items()}

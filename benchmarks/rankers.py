@@ -27,6 +27,7 @@ from ranker_curricula import study as curricula_study
 from ranker_gains import ALL, BM25, DEPTH, FUSION, LEFT_OUT, RANKER, Gain, Gains, Judge
 
 FILE = ROOT / "benchmarks" / "ranker.toml"
+START = ROOT / "benchmarks" / "ranker_start.toml"
 STUDY = ROOT / "benchmarks" / "curricula.toml"
 PAGE = ROOT / "docs" / "results" / "rankers.md"
 SYSTEMS = (BM25, "dense", FUSION, RANKER, "cross-encoder + bm25", ALL)
@@ -39,17 +40,34 @@ def told(sentence: str) -> None:
 
 def gains(arguments: argparse.Namespace) -> None:
     """Train what is missing, judge, keep the figures."""
-    from periti.panels.ranking.config import read_ranker_config
+    from periti.panels.ranking.config import read_ranker_config, starting_from
     from periti.panels.ranking.courses import ranker_folder, train_ranker_of
     from periti.progress import Terminal
 
     config = replace(read_ranker_config(FILE), home=arguments.home, indexes=arguments.indexes)
-    command = f"periti train ranker benchmarks/ranker.toml --seed {arguments.seed}"
+    config = starting_from(config, start(arguments))
+    command = f"periti train ranker benchmarks/ranker.toml --seed {arguments.seed} --adapter FOLDER"
     card = train_ranker_of(config, arguments.seed, progress=Terminal(), command=command)
     most = (arguments.most, arguments.most_unseen)
     judge = Judge(config, arguments.home, most, told, arguments.seed)
     found = judge.study(ranker_folder(config, arguments.seed))
     record("ranker_gains", {"training": _training(card), **_plain(found), "most_queries": most})
+
+
+def start(arguments: argparse.Namespace) -> Path:
+    """The folder of the linear adapter that the ranker starts from, trained if it is missing."""
+    from periti.panels.config import read_panel_config
+    from periti.panels.courses import expert_folder, train_expert
+    from periti.panels.panel import open_panel
+    from periti.progress import Terminal
+
+    config = replace(read_panel_config(START), home=arguments.home / "start", indexes=arguments.indexes)
+    (name,) = config.experts
+    folder = expert_folder(config, name, arguments.seed)
+    if not folder.exists():
+        panel = open_panel(config, Terminal(), config.experts[name].sources)
+        train_expert(panel, name, arguments.seed, progress=Terminal())
+    return folder
 
 
 def _training(card: Mapping[str, Any]) -> dict[str, Any]:

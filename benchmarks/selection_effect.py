@@ -30,7 +30,7 @@ from periti.panels.config import PanelConfig
 from periti.panels.material import Material, open_material
 from periti.panels.ranking.source import first_by_hash
 from periti.panels.slices import DEV, FIT, TEST, UTILITY, Slice
-from periti.panels.vectors import moved, searched
+from periti.panels.vectors import measured, moved, searched
 from periti.progress import Silent
 from periti.protocols import Encoded, Vectors
 from periti.training.course import Course
@@ -122,6 +122,7 @@ class Bench:
         pool: the pairs, in an order that says nothing.
         held_out: domain -> pairs that targets are drawn from.
         tests: domain -> its test collection and queries.
+        devs: domain -> the collection and queries that the temperature is chosen on, held out of the pool.
         base: the encoder, with the vectors of all texts.
         budget: pairs to choose.
         examples: of a target.
@@ -130,6 +131,7 @@ class Bench:
     pool: Sequence[Pair]
     held_out: Mapping[str, Sequence[Pair]]
     tests: Mapping[str, tuple[Material, Slice]]
+    devs: Mapping[str, tuple[Material, Slice]]
     base: Remembered
     budget: int
     examples: int
@@ -153,9 +155,11 @@ class Bench:
         found[finite] = (found[finite] - found[finite].mean()) / max(float(found[finite].std()), 1e-12)
         return found
 
-    def best(self, scores: NDArray[np.float64]) -> list[Pair]:
-        """The budget's best pairs."""
-        return [self.pool[place] for place in np.sort(np.argsort(-scores, kind="stable")[: self.budget])]
+    def drawn(self, scores: NDArray[np.float64], temperature: float, seed: int) -> list[Pair]:
+        """The budget's best pairs after Gumbel noise of a temperature, in standard deviations of the scores."""
+        noise = np.random.default_rng([seed, 3]).gumbel(size=len(scores))
+        order = np.argsort(-(scores + temperature * noise), kind="stable")
+        return [self.pool[place] for place in np.sort(order[: self.budget])]
 
     def oracle(self, domain: str, seed: int) -> list[Pair]:
         """The domain's own pairs, by chance."""
@@ -163,9 +167,9 @@ class Bench:
         drawn = np.random.default_rng([seed, 2]).choice(own, size=min(self.budget, len(own)), replace=False)
         return [self.pool[place] for place in np.sort(drawn)]
 
-    def run(self, course: Trained, home: Path) -> Run:
-        """Train on what was chosen and search the domain's test with it."""
-        material, part = self.tests[course.domain]
+    def run(self, course: Trained, home: Path, judge: tuple[Material, Slice]) -> Run:
+        """Train on what was chosen and ask the judge's queries with it."""
+        material, part = judge
         name = f"{course.selector} {course.seed}"
         matrix = self.expert(course, home)
         vectors = moved(self.base.encode_queries(part.queries.texts).vectors, matrix)
@@ -204,10 +208,12 @@ def open_bench(config: PanelConfig, home: Path, budget: int, examples: int, most
     pool: list[Pair] = []
     held_out: dict[str, list[Pair]] = {}
     tests: dict[str, tuple[Material, Slice]] = {}
+    devs: dict[str, tuple[Material, Slice]] = {}
     for domain, (source, test) in DOMAINS.items():
         material = open_material(source, config.collections, config.indexes, Silent())
         pool += pairs_of(domain, material, [material.slices[FIT]])
         held_out[domain] = pairs_of(domain, material, [material.slices[part] for part in (DEV, UTILITY)])
+        devs[domain] = (material, material.slices[UTILITY])
         judged = material if test == source else open_material(test, config.collections, config.indexes, Silent())
         tests[domain] = (judged, first_by_hash(judged.slices[TEST], most)[DEV])
     for name in WEB:
@@ -220,9 +226,9 @@ def open_bench(config: PanelConfig, home: Path, budget: int, examples: int, most
     everyone = [*pool, *(pair for own in held_out.values() for pair in own)]
     base.learn([pair.query for pair in everyone])
     base.learn_pairs(everyone)
-    for _, part in tests.values():
+    for _, part in [*tests.values(), *devs.values()]:
         base.learn(part.queries.texts)
-    return Bench(pool, held_out, tests, base, budget, examples)
+    return Bench(pool, held_out, tests, devs, base, budget, examples)
 
 
 def pairs_of(domain: str, material: Material, parts: Sequence[Slice], most: int = 3) -> list[Pair]:
@@ -289,7 +295,7 @@ def study(
             for selector, pairs in choose(bench, domain, seed).items():
                 chosen.setdefault(selector, []).append(pairs)
                 gains.setdefault(selector, []).append(reduction(target, bench, pairs))
-                run = bench.run(Trained(domain, selector, seed, pairs), home)
+                run = bench.run(Trained(domain, selector, seed, pairs), home, bench.tests[domain])
                 runs[run.name] = run
         material, part = bench.tests[domain]
         plain = searched(material, part.queries, bench.base.encode_queries(part.queries.texts).vectors, 10, "base")
@@ -315,6 +321,19 @@ def study(
     for (place, _), p in zip(tested, holm, strict=True):
         effects[place] = Effect(**{**effects[place].__dict__, "adjusted": float(p)})
     return effects, base
+
+
+def on_dev(bench: Bench, choose: Choose, selectors: Sequence[str], seeds: int, home: Path) -> float:
+    """Mean over domains, selectors and seeds of nDCG@10 on held-out queries: what settings are chosen by."""
+    found: list[float] = []
+    for domain, judge in bench.devs.items():
+        for seed in range(1, seeds + 1):
+            for selector, pairs in choose(bench, domain, seed).items():
+                if selector in selectors:
+                    run = bench.run(Trained(domain, selector, seed, pairs), home, judge)
+                    values = measured(run, judge[1], MEASURE, judge[0].min_rel)["value"]
+                    found.append(float(values.to_numpy().mean()))
+    return float(np.mean(found))
 
 
 def _seeds(table: Scores, selector: str) -> tuple[float, ...]:

@@ -64,6 +64,7 @@ HOMES = {
     "torch": {
         "periti.encoders.sentence",
         "periti.encoders.cross",
+        "periti.encoders.late_join",
         "periti.encoders.lora",
         "periti.encoders.panel",
         "periti.encoders.passes",

@@ -20,6 +20,7 @@ EPILOG = """examples:
   periti train ranker ranker.toml --seed 1
   periti train ranker ranker.toml --seed 1 --curriculum kde     easy documents by the first stage weigh more at first
   periti train ranker ranker.toml --seed 1 --curriculum random  a control: weights of other queries
+  periti train ranker ranker.toml --seed 1 --adapter experts/legal/seed-1   from an expert of a panel (head late-join)
   periti train ranker ranker.toml --loss lambda --home other --json
 
 A training that is killed goes on from its last checkpoint to the same weights. A ranker that is there already is left
@@ -44,6 +45,9 @@ def add_parser(kinds: Any) -> None:
     parser.add_argument("--loss", help="bce, ranknet, listnet, lambda or margin-mse (default: the file's)")
     parser.add_argument("--steps", type=int, metavar="N", help="train at most so many steps (default: the file's)")
     parser.add_argument("--seed", type=int, default=1, help="of the head, the draws and dropout (default: 1)")
+    parser.add_argument(
+        "--adapter", type=Path, help="linear adapter (folder) that head 'late-join' starts from (default: the file's)"
+    )
     parser.add_argument("--home", type=Path, help="where rankers are kept (default: the file's)")
     parser.add_argument("--indexes", type=Path, help="where the collections' indexes are (default: the file's)")
     parser.add_argument("--json", action="store_true", help="print the card as JSON")
@@ -69,11 +73,13 @@ def train_ranker(arguments: argparse.Namespace) -> int:
 
 def _config(arguments: argparse.Namespace) -> RankerConfig:
     """The file with what the command line changes."""
-    from periti.panels.ranking.config import read_ranker_config, with_training
+    from periti.panels.ranking.config import read_ranker_config, starting_from, with_training
 
     config = read_ranker_config(arguments.config)
     changed = {key: getattr(arguments, key) for key in ("curriculum", "loss", "steps")}
     config = with_training(config, **{key: value for key, value in changed.items() if value is not None})
+    if arguments.adapter:
+        config = starting_from(config, arguments.adapter)
     return replace(config, home=arguments.home or config.home, indexes=arguments.indexes or config.indexes)
 
 
@@ -81,6 +87,7 @@ def _command(arguments: argparse.Namespace) -> str:
     """What trains the ranker again; without folders, which are this machine's."""
     given = {key: getattr(arguments, key) for key in ("curriculum", "loss", "steps", "seed")}
     options = "".join(f" --{key} {value}" for key, value in given.items() if value is not None)
+    options += " --adapter FOLDER" if arguments.adapter else ""
     return f"periti train ranker {arguments.config.name}{options}"
 
 

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from periti.encoders.sentence import Tokens, batches
 from periti.errors import EncoderError
 
-CLASSIFIER, SEGMENTS = "classifier", "segments"
-HEADS = (CLASSIFIER, SEGMENTS)
-SEGMENTS_FILE = "segments.safetensors"
+CLASSIFIER, SEGMENTS, LATE_JOIN = "classifier", "segments", "late-join"
+HEADS = (CLASSIFIER, SEGMENTS, LATE_JOIN)
+SEGMENTS_FILE, LATE_JOIN_FILE = "segments.safetensors", "late-join.safetensors"
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
 PRECISIONS = (FLOAT32, BFLOAT16)
 
@@ -88,7 +88,7 @@ class CrossEncoder:
         self.max_length, self.query_budget, self.relevant_label = max_length, query_budget, relevant_label
         self.tokenizer = tokenizer
         self._lock = threading.Lock()
-        self._template = template_of(tokenizer, name)
+        self._template = self._around()
         self._typed = "token_type_ids" in tokenizer.model_input_names
         if query_budget < 1 or max_length - self._template.length - query_budget < 1:
             raise EncoderError(
@@ -145,6 +145,9 @@ class CrossEncoder:
         """Scores of one padded batch, a tensor (b,), with gradients if those are on."""
         return self.scores(self.model(**self.features(batch)).logits)
 
+    def remember(self, size: int) -> None:
+        """Allow so many bytes for what is computed of a text alone; there is nothing of the kind here."""
+
     def scores(self, raw: Any) -> Any:
         """One score a pair of its labels' logits, a tensor (b,) of one (b, labels)."""
         label = self.relevant_label
@@ -162,6 +165,10 @@ class CrossEncoder:
             types[row, pair.second : len(pair.ids)] = 1
         arrays = {"input_ids": ids, "attention_mask": mask} | ({"token_type_ids": types} if self._typed else {})
         return {key: torch.from_numpy(array).to(self.model.device) for key, array in arrays.items()}
+
+    def _around(self) -> Template:
+        """The special tokens of a pair."""
+        return template_of(self.tokenizer, self.name)
 
     def _ids(self, texts: Sequence[str]) -> dict[str, list[int]]:
         distinct = list(dict.fromkeys(texts))
@@ -239,8 +246,27 @@ def load_cross_encoder(
     return found
 
 
-def untrained_cross_encoder(
-    model: str | Path, seed: int, *, max_length: int | None = None, query_budget: int = 64, head: str = CLASSIFIER
+@dataclass(frozen=True)
+class Joint:
+    """Where a late-join model starts.
+
+    Attributes:
+        apart: the first layers, which read query and document apart.
+        matrix: W float32 (d, d) of a linear adapter; zero by default.
+    """
+
+    apart: int = 4
+    matrix: NDArray[np.float32] | None = None
+
+
+def untrained_cross_encoder(  # noqa: PLR0913  (what a start is made of)
+    model: str | Path,
+    seed: int,
+    *,
+    max_length: int | None = None,
+    query_budget: int = 64,
+    head: str = CLASSIFIER,
+    joint: Joint | None = None,
 ) -> CrossEncoder:
     """The encoder in a folder under a new head of one label: where training starts.
 
@@ -249,16 +275,25 @@ def untrained_cross_encoder(
         seed: of a classifier's weights.
         max_length: see `CrossEncoder`.
         query_budget: see `CrossEncoder`.
-        head: "classifier" on [CLS], drawn by chance, or "segments", see `periti.encoders.segments`.
+        head: "classifier" on [CLS], drawn by chance; "segments", see `periti.encoders.segments`; or "late-join", see
+            `periti.encoders.late_join`.
+        joint: of "late-join".
 
     Raises:
         EncoderError: it can not be loaded.
     """
-    return _opened(str(model), seed, max_length, query_budget, None, head=head)
+    return _opened(str(model), seed, max_length, query_budget, None, head=head, joint=joint or Joint())
 
 
 def _opened(  # noqa: PLR0913  (the two loaders' arguments)
-    path: str, seed: int, max_length: int | None, query_budget: int, relevant_label: int | None, *, head: str = ""
+    path: str,
+    seed: int,
+    max_length: int | None,
+    query_budget: int,
+    relevant_label: int | None,
+    *,
+    head: str = "",
+    joint: Joint = Joint(),
 ) -> CrossEncoder:
     import torch
     from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
@@ -266,7 +301,7 @@ def _opened(  # noqa: PLR0913  (the two loaders' arguments)
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # says nothing to a reader
     quiet = transformers_logging.get_verbosity()
-    by_segments = head == SEGMENTS or (Path(path) / SEGMENTS_FILE).is_file()
+    head_read = head or _head_of(Path(path))
     extra = {"num_labels": 1} if head == CLASSIFIER else {}
     try:
         with torch.random.fork_rng(devices=[]):
@@ -274,17 +309,17 @@ def _opened(  # noqa: PLR0913  (the two loaders' arguments)
             if head:
                 transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it warns of a head without weights, which is meant
             tokenizer = AutoTokenizer.from_pretrained(path)
-            kind = AutoModel if by_segments else AutoModelForSequenceClassification
+            kind = AutoModelForSequenceClassification if head_read == CLASSIFIER else AutoModel
             loaded = kind.from_pretrained(path, use_safetensors=True, trust_remote_code=False, **extra)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise EncoderError(f"the cross-encoder {path!r} can not be loaded: {reason}") from error
     finally:
         transformers_logging.set_verbosity(quiet)
-    if by_segments:
-        loaded = _with_segments(loaded, None if head else Path(path))
+    if head_read != CLASSIFIER:
+        loaded = _under_head(loaded, head_read, None if head else Path(path), joint)
     own = min(tokenizer.model_max_length, int(getattr(loaded.config, "max_position_embeddings", 1 << 30)))
-    return CrossEncoder(
+    return _kind(head_read)(
         loaded,
         tokenizer,
         name=Path(path).name if Path(path).is_dir() else path,
@@ -294,11 +329,29 @@ def _opened(  # noqa: PLR0913  (the two loaders' arguments)
     )
 
 
-def _with_segments(encoder: Any, folder: Path | None) -> Any:
-    """The encoder under a head that compares segments, a new one or that of a folder."""
-    from periti.encoders.segments import segment_cross_encoder
+def _head_of(folder: Path) -> str:
+    """The head of a saved cross-encoder."""
+    files = {SEGMENTS: SEGMENTS_FILE, LATE_JOIN: LATE_JOIN_FILE}
+    return next((head for head, file in files.items() if (folder / file).is_file()), CLASSIFIER)
 
-    return segment_cross_encoder(encoder, folder)
+
+def _under_head(encoder: Any, head: str, folder: Path | None, joint: Joint) -> Any:
+    """The encoder under one of our heads, a new one or that of a folder."""
+    if head == SEGMENTS:
+        from periti.encoders.segments import segment_cross_encoder
+
+        return segment_cross_encoder(encoder, folder)
+    from periti.encoders.late_join import late_join_model
+
+    return late_join_model(encoder, joint.apart, joint.matrix, folder)
+
+
+def _kind(head: str) -> type[CrossEncoder]:
+    if head != LATE_JOIN:
+        return CrossEncoder
+    from periti.encoders.late_join import LateJoinEncoder
+
+    return LateJoinEncoder
 
 
 def save_cross_encoder(model: CrossEncoder, folder: Path) -> None:

@@ -94,6 +94,8 @@ def quantise(model: CrossEncoder, path: Path) -> None:
     Raises:
         EncoderError: the libraries that write graphs are not installed, or the model can not be traced.
     """
+    if type(model) is not CrossEncoder:
+        raise EncoderError(f"{model.name}: a late-join cross-encoder has no int8 form")
     try:
         import onnxscript  # noqa: F401  (torch's exporter needs it and says so late)
         from onnxruntime.quantization import QuantType, quantize_dynamic

@@ -45,14 +45,14 @@ def segment_cross_encoder(encoder: Any, folder: Path | None = None) -> Any:
     Raises:
         EncoderError: the folder's head can not be read or is of another size.
     """
-    found = _kind()(encoder)
+    found = segments_kind()(encoder)
     if folder is not None:
         _load(found, folder / FILE)
     return found
 
 
 @cache
-def _kind() -> Any:
+def segments_kind() -> Any:
     """The class, defined when torch is wanted: importing this module loads nothing."""
     import torch
     from torch import nn
@@ -84,7 +84,7 @@ def _kind() -> Any:
             states = self.encoder(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=types)[0]
             with torch.autocast(states.device.type, enabled=False):
                 whole = states.to(self.dtype)
-                query, document = (_mean(whole, attention_mask * (token_type_ids == side)) for side in (0, 1))
+                query, document = (mean_of(whole, attention_mask * (token_type_ids == side)) for side in (0, 1))
                 likeness = nn.functional.cosine_similarity(query, document)[:, None]
                 return Logits(self.scale * likeness + nn.functional.linear(whole[:, 0], self.weight, self.bias))
 
@@ -107,7 +107,7 @@ def _load(model: Any, path: Path) -> None:
             own.copy_(torch.from_numpy(arrays[name].copy()))
 
 
-def _mean(states: Tensor, mask: Tensor) -> Tensor:
+def mean_of(states: Tensor, mask: Tensor) -> Tensor:
     """Mean of the marked states, (b, d)."""
     share = mask.to(states.dtype)[..., None]
     return (states * share).sum(dim=1) / share.sum(dim=1).clamp(min=_LEAST)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from periti.config import anchored, parse, read_toml
-from periti.encoders.cross import CLASSIFIER, HEADS
+from periti.encoders.cross import CLASSIFIER, HEADS, LATE_JOIN
 from periti.errors import ConfigError
 from periti.panels.collection import CollectionConfig
 from periti.registry import nearest
@@ -42,8 +42,11 @@ class RankerConfig:
         description: for the card.
         base: folder of the encoder that training starts from under a new head; MiniLM by default.
         model: folder of a cross-encoder to go on from instead.
-        head: over `base`: "classifier" on [CLS], drawn by seed, or "segments", which ranks from the first step on by
-            the likeness of query and document within one sequence.
+        head: over `base`: "classifier" on [CLS], drawn by seed; "segments", which ranks from the first step on by the
+            likeness of query and document within one sequence; or "late-join", whose first layers read them apart.
+        apart: of "late-join", the layers that read apart and are not trained.
+        adapter: of "late-join", folder of a linear adapter of the same encoder to start from.
+        states_mb: of "late-join", memory for states of texts while it is trained; changes no weight.
         first_stages: collection -> pipeline (folder or TOML file) whose run makes its lists; BM25 where none is named.
         teachers: collection -> TREC run with a stronger ranker's scores of training queries, for "margin-mse".
         indexes: folder of indexes by collection, read where they have words.
@@ -59,6 +62,9 @@ class RankerConfig:
     base: Path | None = None
     model: Path | None = None
     head: str = CLASSIFIER
+    apart: int = 4
+    adapter: Path | None = None
+    states_mb: int = 1024
     first_stages: Mapping[str, Path] = field(default_factory=dict)
     teachers: Mapping[str, Path] = field(default_factory=dict)
     indexes: Path = Path("indexes")
@@ -104,6 +110,18 @@ def with_training(config: RankerConfig, **changed: Any) -> RankerConfig:
     return found
 
 
+def starting_from(config: RankerConfig, adapter: Path) -> RankerConfig:
+    """The configuration with another adapter to start from; raises ConfigError where its head takes none."""
+    found = replace(config, adapter=adapter)
+    _require_late_join(found, config.name)
+    return found
+
+
+def _require_late_join(config: RankerConfig, where: object) -> None:
+    if config.adapter and config.head != LATE_JOIN:
+        raise ConfigError(f"{where}: adapter is where head {LATE_JOIN!r} starts; head is {config.head!r}")
+
+
 def require_teachers(config: RankerConfig, where: object) -> None:
     """Refuse a loss that needs a teacher where a source has none; raises ConfigError."""
     for name in config.learnt:
@@ -125,6 +143,7 @@ def _check(config: RankerConfig, path: Path) -> None:
         raise ConfigError(f"{path}: base and model are both set; a ranker starts from one of them")
     if config.head not in HEADS:
         raise ConfigError(f"{path}: no head {config.head!r}; known: {', '.join(HEADS)}")
+    _require_late_join(config, path)
     if not config.learnt:
         raise ConfigError(f"{path}: no collection has queries to learn from; give one a train split")
     for key, names in (

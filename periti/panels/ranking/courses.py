@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from periti.config import digest
 from periti.encoders import MINILM, minilm_path
-from periti.encoders.cross import CrossEncoder, load_cross_encoder, untrained_cross_encoder
+from periti.encoders.adapters import read_adapter
+from periti.encoders.cross import CrossEncoder, Joint, load_cross_encoder, untrained_cross_encoder
+from periti.errors import EncoderError
 from periti.panels.ranking.config import RankerConfig
 from periti.panels.ranking.dev import dev_lists, dev_score
 from periti.panels.ranking.source import open_ranking_source
@@ -29,12 +34,28 @@ def start_of(config: RankerConfig, seed: int) -> CrossEncoder:
         start = load_cross_encoder(config.model, max_length=length, query_budget=budget)
     else:
         start = untrained_cross_encoder(
-            config.base or minilm_path(), seed, max_length=length, query_budget=budget, head=config.head
+            config.base or minilm_path(),
+            seed,
+            max_length=length,
+            query_budget=budget,
+            head=config.head,
+            joint=Joint(config.apart, _matrix(config.adapter)),
         )
         if config.base is None:
             start.name = MINILM  # which its folder does not say
     start.precision = options.precision  # that dev is measured in
+    start.remember(config.states_mb << 20)
     return start
+
+
+def _matrix(folder: Path | None) -> NDArray[np.float32] | None:
+    """The matrix of a linear adapter."""
+    if folder is None:
+        return None
+    adapter = read_adapter(folder)
+    if adapter.matrix is None:
+        raise EncoderError(f"{folder}: late-join starts from a linear adapter, not one of kind {adapter.kind!r}")
+    return adapter.matrix
 
 
 def train_ranker_of(config: RankerConfig, seed: int, *, progress: Progress, command: str = "") -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from periti.encoders.cross import CrossEncoder, PairTokens
 from periti.errors import InputError
@@ -15,6 +16,7 @@ from periti.panels.ranking.source import RankingSource
 from periti.panels.slices import DEV, Slice
 from periti.panels.vectors import measured
 from periti.rankers.reranking import finished, require_finite
+from periti.training.ranking.settings import RankingOptions
 from periti.training.ranking.trainer import Score
 from periti.types import Run
 
@@ -31,6 +33,7 @@ class DevLists:
         pairs: query_id, doc_id of what is reranked; the rest of a list stays below.
         tokens: of the pairs.
         depth: documents of a list that are reranked.
+        prior: added to the logits, float64 (pairs,): what training adds of the first stage's scores.
     """
 
     name: str
@@ -40,15 +43,21 @@ class DevLists:
     pairs: pl.DataFrame
     tokens: list[PairTokens]
     depth: int
+    prior: NDArray[np.float64]
 
     @classmethod
-    def of(cls, source: RankingSource, encoder: CrossEncoder, depth: int) -> DevLists:
+    def of(cls, source: RankingSource, encoder: CrossEncoder, options: RankingOptions) -> DevLists:
         """The lists of a source that has dev queries, as the encoder reads them."""
+        depth = options.dev_depth
         part, run = source.slices[DEV], source.runs[DEV]
-        pairs = run.top(depth).frame.join(part.queries.frame, on="query_id").sort("query_id", "rank")
+        low, high = (pl.col("score").min(), pl.col("score").max())
+        height = ((pl.col("score") - low) / (high - low)).fill_nan(0.5).over("query_id")
+        scored = Run(run.name, run.frame.with_columns(height=height))
+        pairs = scored.top(depth).frame.join(part.queries.frame, on="query_id").sort("query_id", "rank")
         texts = [document.default_text() for document in source.docstore.get(pairs["doc_id"].to_list())]
         tokens = encoder.tokenise(pairs["text"].to_list(), texts)
-        return cls(source.name, part, source.min_rel, run, pairs.select("query_id", "doc_id"), tokens, depth)
+        prior = options.first_stage * pairs["height"].to_numpy()
+        return cls(source.name, part, source.min_rel, run, pairs.select("query_id", "doc_id"), tokens, depth, prior)
 
     def reranked(self, encoder: CrossEncoder) -> Run:
         """The run in the encoder's order.
@@ -56,7 +65,7 @@ class DevLists:
         Raises:
             EncoderError: a logit is not finite.
         """
-        logits = encoder.logits(self.tokens)
+        logits = encoder.logits(self.tokens) + self.prior
         require_finite(logits, self.pairs)
         return finished(self.run, self.pairs.with_columns(logit=pl.Series(logits)))
 
@@ -83,7 +92,7 @@ def dev_lists(sources: Sequence[RankingSource], encoder: CrossEncoder, config: R
     if not judged:
         names = ", ".join(repr(source.name) for source in sources)
         raise InputError(f"none of the sources {names} has dev queries to stop by; give one a share of dev")
-    return [DevLists.of(source, encoder, config.training.dev_depth) for source in judged]
+    return [DevLists.of(source, encoder, config.training) for source in judged]
 
 
 def dev_score(lists: Sequence[DevLists], measure: str) -> Score:

@@ -25,6 +25,7 @@ class Lists:
         gains: grades, float64 (n,); 0 is not known to be relevant.
         ease: D of each, float64 (n,).
         teacher: the teacher's score of each, float64 (n,).
+        prior: the first stage's score of each, normalised within its list, float64 (n,); None where nobody asks.
     """
 
     queries: list[str]
@@ -33,6 +34,7 @@ class Lists:
     gains: Values
     ease: Values
     teacher: Values
+    prior: Values | None = None
 
 
 @dataclass(frozen=True)
@@ -82,17 +84,19 @@ def draw(sets: Sequence[RankingSet], options: RankingOptions, seed: int, step: i
         gains=np.concatenate([one.gains for _, one, _ in parts]),
         ease=np.concatenate([one.ease for _, one, _ in parts]),
         teacher=np.concatenate([one.teacher for _, one, _ in parts]),
+        prior=np.concatenate([one.prior for _, one, _ in parts]),
     )
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """One list: rows int64 (n,), gains, ease and teacher float64 (n,); positives first."""
+    """One list: rows int64 (n,), gains, ease, teacher and prior float64 (n,); positives first."""
 
     rows: Rows
     gains: Values
     ease: Values
     teacher: Values
+    prior: Values
 
 
 def one_list(entry: Entry, documents: int, options: RankingOptions, rng: np.random.Generator) -> Drawn:
@@ -117,6 +121,7 @@ def one_list(entry: Entry, documents: int, options: RankingOptions, rng: np.rand
         np.concatenate([entry.gains[kept], np.zeros(len(negatives) + len(outside))]),
         np.concatenate([positives.ease, negatives.ease, np.full(len(outside), entry.floor)]),
         np.concatenate([positives.teacher, negatives.teacher, np.zeros(len(outside))]),
+        np.concatenate([positives.prior, negatives.prior, np.zeros(len(outside))]),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -27,18 +27,20 @@ class Candidates:
         rows: in their corpus, int64 (n,).
         ease: D of each by the curriculum's heuristic, float64 (n,); zeros without a curriculum.
         teacher: score of each by the teacher, float64 (n,); zeros without one.
+        prior: score of each by the first stage, its list's normalised to 0..1, float64 (n,); 0 outside the list.
     """
 
     rows: Rows
     ease: Values
     teacher: Values
+    prior: Values
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def of(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Candidates:
         """Some of them."""
-        return Candidates(self.rows[keep], self.ease[keep], self.teacher[keep])
+        return Candidates(self.rows[keep], self.ease[keep], self.teacher[keep], self.prior[keep])
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,9 @@ class RankingSet:
         """Digest of everything that is learnt from."""
         facts = [
             [e.text, e.gains.tolist(), e.barred.tolist(), e.floor, e.weight]
-            + [[c.rows.tolist(), c.ease.tolist(), c.teacher.tolist()] for c in (e.positives, e.negatives)]
+            + [
+                [values.tolist() for values in (c.rows, c.ease, c.teacher, c.prior)] for c in (e.positives, e.negatives)
+            ]
             for e in self.entries
         ]
         return digest([self.corpus, self.documents, facts])
@@ -173,7 +177,8 @@ class _Joined:
         """The entry of a query; None, counted, where there is nothing to learn."""
         ids, scores = self._lists.get(query_id, ([], np.empty(0)))
         ease = ease_of(self._options.difficulty, scores)
-        at = dict(zip(ids, ease.tolist(), strict=True))
+        heights = normalised(scores) if len(scores) else scores
+        at = dict(zip(ids, zip(ease.tolist(), heights.tolist(), strict=True), strict=True))
         floor = float(ease.min()) if len(ease) else 0.0
         grades = dict(zip(*self._judged.get(query_id, ([], np.empty(0))), strict=True))
         relevant = [doc_id for doc_id, grade in grades.items() if grade > 0 and doc_id in self._rows]
@@ -202,7 +207,7 @@ class _Joined:
             float(self._hints.weights.get(query_id, 1.0)),
         )
 
-    def _taught_from(self, relevant: Sequence[str], listed: Mapping[str, float]) -> list[str]:
+    def _taught_from(self, relevant: Sequence[str], listed: Container[str]) -> list[str]:
         """The relevant documents that lists may hold."""
         return [d for d in relevant if self._options.positives_from == ALL_POSITIVES or d in listed]
 
@@ -226,12 +231,17 @@ class _Joined:
         self.notes["documents without a teacher's score"] += len(doc_ids) - len(kept)
         return kept
 
-    def _candidates(self, query_id: str, doc_ids: Sequence[str], ease: Mapping[str, float], floor: float) -> Candidates:
+    def _candidates(
+        self, query_id: str, doc_ids: Sequence[str], listed: Mapping[str, tuple[float, float]], floor: float
+    ) -> Candidates:
+        """Documents with their D and height in the list, `listed`; what is not in it has the floor and 0."""
         taught = dict(zip(*self._taught[query_id], strict=True)) if self._taught and doc_ids else {}
+        places = [listed.get(doc_id, (floor, 0.0)) for doc_id in doc_ids]
         return Candidates(
             np.array([self._rows[doc_id] for doc_id in doc_ids], np.int64),
-            np.array([ease.get(doc_id, floor) for doc_id in doc_ids], np.float64),
+            np.array([ease for ease, _ in places], np.float64),
             np.array([taught.get(doc_id, 0.0) for doc_id in doc_ids], np.float64),
+            np.array([height for _, height in places], np.float64),
         )
 
 

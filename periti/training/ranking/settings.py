@@ -24,10 +24,11 @@ _COUNTS = (
     "batch", "negatives", "positives", "steps", "max_length", "query_budget", "depth", "evaluate_every", "patience",
     "curriculum_end", "dev_queries", "dev_depth",
 )  # fmt: skip
+_WEIGHTS = ("random_negatives", "gain_power", "mix", "pos_weight", "mu", "first_stage")
 _RULES: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
     (_COUNTS, lambda x: x >= 1, "at least 1"),
     (("learning_rate",), lambda x: 0 < x < math.inf, "positive"),
-    (("random_negatives", "gain_power", "mix", "pos_weight", "mu"), lambda x: 0 <= x < math.inf, "0 or more"),
+    (_WEIGHTS, lambda x: 0 <= x < math.inf, "0 or more"),
     (("warmup",), lambda x: 0 <= x < 1, "at least 0 and below 1"),
     (("margin",), lambda x: -1 <= x <= 1, "between -1 and 1"),
 )
@@ -51,6 +52,8 @@ class RankingOptions:
         margin: false-negative guard. Scores of a list are normalised to 0..1; an unjudged document that exceeds the
             best known positive of the list by more than -margin is taken for an unjudged positive and left out. -1
             keeps all; a list without any known positive has no bound.
+        first_stage: the loss and dev see the logit plus so many times the first stage's score, which is normalised to
+            0..1 within its list: the ranker learns what the first stage does not know, for a fusion with it.
         pos_weight: of "bce", how much a positive counts; 0 takes negatives / positives of a list.
         mu: of "lambda", the weight of delta beside rho.
         mix: with several sources, a query is drawn from one of n queries with probability proportional to n ** mix.
@@ -81,6 +84,7 @@ class RankingOptions:
     gain_power: float = 1.0
     depth: int = 100
     margin: float = -0.5
+    first_stage: float = 0.0
     pos_weight: float = 0.0
     mu: float = 10.0
     mix: float = 0.5

@@ -29,7 +29,8 @@ class RankerStudent(Optimised):
     def __init__(self, start: CrossEncoder, options: RankingOptions, seed: int) -> None:
         self.encoder = copy.copy(start)
         self.encoder.model = copy.deepcopy(start.model)
-        super().__init__(dict(self.encoder.model.named_parameters()), options, seed)
+        learns = {name: one for name, one in self.encoder.model.named_parameters() if one.requires_grad}
+        super().__init__(learns, options, seed)
         self._options = options
 
     def step(self, lists: Lists, other: Lists, number: int) -> float:
@@ -56,7 +57,7 @@ class RankerStudent(Optimised):
         return self.encoder
 
     def _scores(self, lists: Lists) -> Tensor:
-        """Logits of the documents, float32 (n,), with gradients; micro-batches of similar length keep padding small."""
+        """Scores of the documents, float32 (n,), with gradients; micro-batches of similar length keep padding small."""
         import torch
 
         tokens = self.encoder.tokenise(lists.queries, lists.documents)
@@ -66,4 +67,7 @@ class RankerStudent(Optimised):
             with torch.autocast("cpu", torch.bfloat16, enabled=self._options.precision == "bfloat16"):
                 parts.append(self.encoder.forward(cast("list[PairTokens]", batch)))
             places += [one.place for one in batch]
-        return torch.cat(parts).float()[torch.argsort(torch.tensor(places))]
+        scores = torch.cat(parts).float()[torch.argsort(torch.tensor(places))]
+        if not self._options.first_stage or lists.prior is None:
+            return scores
+        return scores + self._options.first_stage * torch.from_numpy(lists.prior).float()
