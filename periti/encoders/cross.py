@@ -241,7 +241,7 @@ def load_cross_encoder(
     Raises:
         EncoderError: it can not be loaded, or is no ranker.
     """
-    found = _opened(str(model), 0, max_length, query_budget, relevant_label)
+    found = _opened(str(model), 0, _Reading(max_length, query_budget, relevant_label))
     found.precision = precision
     return found
 
@@ -282,19 +282,19 @@ def untrained_cross_encoder(  # noqa: PLR0913  (what a start is made of)
     Raises:
         EncoderError: it can not be loaded.
     """
-    return _opened(str(model), seed, max_length, query_budget, None, head=head, joint=joint or Joint())
+    return _opened(str(model), seed, _Reading(max_length, query_budget), head=head, joint=joint)
 
 
-def _opened(  # noqa: PLR0913  (the two loaders' arguments)
-    path: str,
-    seed: int,
-    max_length: int | None,
-    query_budget: int,
-    relevant_label: int | None,
-    *,
-    head: str = "",
-    joint: Joint = Joint(),
-) -> CrossEncoder:
+@dataclass(frozen=True)
+class _Reading:
+    """How pairs are read; see `load_cross_encoder`."""
+
+    max_length: int | None
+    query_budget: int
+    relevant_label: int | None = None
+
+
+def _opened(path: str, seed: int, reading: _Reading, *, head: str = "", joint: Joint | None = None) -> CrossEncoder:
     import torch
     from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
     from transformers.utils import logging as transformers_logging
@@ -317,15 +317,15 @@ def _opened(  # noqa: PLR0913  (the two loaders' arguments)
     finally:
         transformers_logging.set_verbosity(quiet)
     if head_read != CLASSIFIER:
-        loaded = _under_head(loaded, head_read, None if head else Path(path), joint)
+        loaded = _under_head(loaded, head_read, None if head else Path(path), joint or Joint())
     own = min(tokenizer.model_max_length, int(getattr(loaded.config, "max_position_embeddings", 1 << 30)))
     return _kind(head_read)(
         loaded,
         tokenizer,
         name=Path(path).name if Path(path).is_dir() else path,
-        max_length=min(max_length or own, own),
-        query_budget=query_budget,
-        relevant_label=relevant_label,
+        max_length=min(reading.max_length or own, own),
+        query_budget=reading.query_budget,
+        relevant_label=reading.relevant_label,
     )
 
 
