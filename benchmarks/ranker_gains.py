@@ -243,14 +243,15 @@ class Judge:
     told: Callable[[str], None]
     seed: int
 
+    def score(self, folder: Path, names: Sequence[str]) -> None:
+        """Compute and keep the logits of some collections: a process of its own may do so for each."""
+        logits = self._logits(folder)
+        for name in names:
+            self._list(name, logits)
+
     def study(self, folder: Path) -> Gains:
         """Score, tune on dev, judge on test, the ranker in a folder."""
-        options = self.config.training
-        model = load_cross_encoder(
-            folder, max_length=options.max_length, query_budget=options.query_budget, precision=options.precision
-        )
-        model.remember(self.config.states_mb << 20)
-        dev, test, domains = self._lists(Logits(model, self.home / "logits", self.told))
+        dev, test, domains = self._lists(self._logits(folder))
         settings = chosen_on_dev(dev)
         runs = {name: _systems(one, settings) for name, one in test.items()}
         return Gains(
@@ -263,6 +264,14 @@ class Judge:
             alone=_means({name: _systems(one, settings) for name, one in dev.items()}, dev),
         )
 
+    def _logits(self, folder: Path) -> Logits:
+        options = self.config.training
+        model = load_cross_encoder(
+            folder, max_length=options.max_length, query_budget=options.query_budget, precision=options.precision
+        )
+        model.remember(self.config.states_mb << 20)
+        return Logits(model, self.home / "logits", self.told)
+
     def _lists(self, logits: Logits) -> tuple[dict[str, Lists], dict[str, Lists], dict[str, str]]:
         """Lists of dev and of test, and the domains of the collections."""
         dev: dict[str, Lists] = {}
@@ -270,15 +279,19 @@ class Judge:
         domains: dict[str, str] = {}
         names = [name for name in self.config.collections if name not in LEFT_OUT]
         for name in names:
-            material = open_material(name, self.config.collections, self.config.indexes, Silent())
-            domains[name] = material.domain
-            place = self.config.indexes / self.config.collections[name].dataset
-            if DEV in material.slices:
-                dev[name] = lists_of(material, material.slices[DEV], place, logits)
-            most = self.most[name not in self.config.learnt and name not in TAUGHT_BY_OTHERS]
-            part = first_by_hash(material.slices[TEST], most)[DEV]
-            test[name] = lists_of(material, part, place, logits)
+            domains[name], held_out, test[name] = self._list(name, logits)
+            if held_out:
+                dev[name] = held_out
         return dev, test, domains
+
+    def _list(self, name: str, logits: Logits) -> tuple[str, Lists | None, Lists]:
+        """Domain, lists of dev, where there are dev queries, and of test, of a collection."""
+        material = open_material(name, self.config.collections, self.config.indexes, Silent())
+        place = self.config.indexes / self.config.collections[name].dataset
+        held_out = lists_of(material, material.slices[DEV], place, logits) if DEV in material.slices else None
+        most = self.most[name not in self.config.learnt and name not in TAUGHT_BY_OTHERS]
+        part = first_by_hash(material.slices[TEST], most)[DEV]
+        return material.domain, held_out, lists_of(material, part, place, logits)
 
 
 def _systems(one: Lists, settings: Mapping[str, tuple[str, Trial]]) -> list[Run]:
