@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from periti.cli.main import main
 from periti.datasets import load_dataset
 from periti.encoders.cross import load_cross_encoder
 from periti.errors import ConfigError
+from periti.panels.config import read_panel_config
 from periti.panels.ranking.config import RankerConfig, read_ranker_config, with_training
 from periti.panels.ranking.courses import ranker_folder, start_of
 from periti.panels.ranking.dev import DevLists, dev_score
@@ -100,7 +102,7 @@ def test_the_lists_are_those_of_bm25(source: RankingSource, config: RankerConfig
 def test_dev_reranks_lists_as_they_are(source: RankingSource, config: RankerConfig) -> None:
     """A relevant document that the first stage missed stays missed; what is below the depth stays where it was."""
     encoder = start_of(config, 1)
-    lists = DevLists.of(source, encoder, 4)
+    lists = DevLists.of(source, encoder, config.training)
     found = lists.reranked(encoder)
 
     assert (
@@ -113,6 +115,19 @@ def test_dev_reranks_lists_as_they_are(source: RankingSource, config: RankerConf
         assert found.doc_ids(query_id)[4:] == source.runs[DEV].doc_ids(query_id)[4:]
     assert dev_score([lists], "nDCG@10")(encoder) == lists.mean(found, "nDCG@10")
     assert dev_score([lists], "R@10")(encoder) == lists.mean(source.runs[DEV], "R@10")
+
+
+def test_dev_sees_the_first_stage_s_scores_where_training_does(source: RankingSource, config: RankerConfig) -> None:
+    encoder = start_of(config, 1)
+    strong = DevLists.of(source, encoder, replace(config.training, first_stage=1e6))
+    heights = strong.pairs.with_columns(height=strong.prior / 1e6)
+
+    # Logits are nothing beside a million times the score: the first stage's order, ties aside.
+    assert strong.reranked(encoder).frame["doc_id"].to_list() == source.runs[DEV].frame["doc_id"].to_list()
+    for _, own in heights.group_by("query_id"):
+        assert own["height"][0] == 1, "the first of its list"
+        assert own["height"].to_list() == sorted(own["height"], reverse=True)
+        assert min(own["height"].to_list()) > 0, "what is reranked is the top of a longer list"
 
 
 def test_the_card_says_what_it_was_made_of(card: Any, source: RankingSource) -> None:
@@ -219,5 +234,9 @@ def test_the_benchmark_s_file_can_be_read() -> None:
     found = read_ranker_config(Path(__file__).parents[2] / "benchmarks" / "ranker.toml")
 
     assert found.learnt == ("scifact", "nfcorpus", "obliqa", "medquad-pairs")
-    assert found.training.max_length == 128
+    assert found.training.max_length == 192
+    assert (found.head, found.apart) == ("late-join", 5)
+    start = read_panel_config(Path(__file__).parents[2] / "benchmarks" / "ranker_start.toml")
+    for name in start.experts["reader-start"].sources:
+        assert start.collections[name] == found.collections[name], "it starts from what was fitted on the same queries"
     assert found.collections["obliqa"].hold_out == 0.4

@@ -45,6 +45,8 @@ def test_positives_are_the_judged_ones_whether_found_or_not_and_negatives_are_th
     assert first.barred.tolist() == [0, 1, 2, 3, 9]
     np.testing.assert_allclose(first.positives.ease, [0.25, 0], err_msg="what is not in the list has its least value")
     np.testing.assert_allclose(first.negatives.ease, [1, 0.75, 0])
+    np.testing.assert_allclose(first.positives.prior, [0.25, 0], err_msg="nor has it a height")
+    np.testing.assert_allclose(first.negatives.prior, [1, 0.75, 0])
     assert (second.positives.rows.tolist(), second.negatives.rows.tolist()) == ([5], [4])
     assert lists().notes == {"relevant documents outside the corpus": 1, "relevant documents outside the lists": 1}
 
@@ -101,6 +103,7 @@ def test_a_list_has_its_positives_first_then_hard_then_random_negatives() -> Non
         assert drawn.rows[3] in (4, 5, 6, 7, 8)
         assert drawn.gains.tolist() == [entry.gains[list(entry.positives.rows).index(drawn.rows[0])], 0, 0, 0]
         assert drawn.ease[3] == entry.floor == 0
+        assert drawn.prior.tolist() == drawn.ease.tolist(), "the curriculum is the normalised score, too"
         assert len(set(drawn.rows.tolist())) == 4
 
 

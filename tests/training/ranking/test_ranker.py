@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from periti.config import parse
-from periti.encoders.cross import CrossEncoder, load_cross_encoder, untrained_cross_encoder, weights_digest
+from periti.encoders.cross import CrossEncoder, Joint, load_cross_encoder, untrained_cross_encoder, weights_digest
 from periti.errors import EncoderError, InputError
 from periti.files import sha256_file
 from periti.rankers.cross_encoder import CrossEncoderRanker
@@ -189,6 +189,35 @@ def test_a_loss_that_is_no_number_is_told(start: CrossEncoder, tmp_path: Path) -
 def test_nothing_to_learn_from_is_refused(start: CrossEncoder, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="ranker 'toy' has no training queries"):
         train_ranker(start, RankerCourse("toy", [], OPTIONS, 1), lambda _: 0.0, tmp_path / "toy")
+
+
+def test_the_first_stage_s_height_is_added_to_logits(start: CrossEncoder) -> None:
+    found = source()
+    batch = RankerCourse("toy", [found], OPTIONS, 1).batch(1)
+    alone, beside = (
+        RankerStudent(start, replace(OPTIONS, first_stage=weight), 1)._scores(batch).detach().numpy()
+        for weight in (0.0, 3.0)
+    )
+
+    assert batch.prior is not None
+    assert set(batch.prior.tolist()) > {0.0}
+    np.testing.assert_allclose(beside - alone, 3 * batch.prior, atol=1e-5)
+
+
+def test_a_late_join_is_trained_above_what_is_read_apart(bert: Path, tmp_path: Path) -> None:
+    begin = untrained_cross_encoder(bert, 1, max_length=32, query_budget=12, head="late-join", joint=Joint(apart=1))
+    options = replace(OPTIONS, random_negatives=0, loss="ranknet")
+    found = source(options)
+
+    card = train_ranker(begin, RankerCourse("toy", [found], options, 1), accuracy(found), tmp_path / "toy")
+
+    assert card["dev"] > card["dev_of_start"] + 0.2
+    opened = load_cross_encoder(tmp_path / "toy", query_budget=12)
+    assert accuracy(found)(opened) == card["dev"]
+    old, new = begin.model.state_dict(), opened.model.state_dict()
+    changed = {name for name in old if not bool((old[name] == new[name]).all())}
+    assert {"matrix", "scale"} <= changed
+    assert not {name for name in changed if name.startswith(("encoder.embeddings.", "encoder.encoder.layer.0."))}
 
 
 def test_bfloat16_trains_float32_weights_by_nearly_the_same_loss(start: CrossEncoder) -> None:
