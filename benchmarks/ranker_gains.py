@@ -16,6 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from periti.config import digest
+from periti.encoders import minilm
+from periti.encoders.adapters import read_adapter
 from periti.encoders.cross import CrossEncoder, load_cross_encoder, weights_digest
 from periti.evaluation import parse
 from periti.evaluation.significance import Design, compare, corrections, from_runs
@@ -24,9 +26,10 @@ from periti.panels.material import Material, open_material
 from periti.panels.ranking.config import RankerConfig
 from periti.panels.ranking.source import first_by_hash
 from periti.panels.slices import DEV, TEST, Slice
-from periti.panels.vectors import measured
+from periti.panels.vectors import measured, moved, searched
 from periti.pipeline import open_pipeline
 from periti.progress import Silent
+from periti.protocols import Vectors
 from periti.rankers.fusion.settings import made, weighted
 from periti.rankers.fusion.tuning import Search, Trial, best, tune
 from periti.rankers.reranking import finished, run_digest
@@ -34,10 +37,15 @@ from periti.types import PLAN, Plan, Queries, Run
 
 DEPTH = 100
 MEASURE = "nDCG@10"
-BM25, DENSE, RANKER = "bm25", "dense", "cross-encoder"
-FUSION, MORE, ALL = "fusion", "cross-encoder + bm25", "fusion with it"
+BM25, DENSE, ADAPTED, RANKER = "bm25", "dense", "dense, adapter", "cross-encoder"
+FUSION, RIVAL, MORE, ALL = "fusion", "fusion, adapter", "cross-encoder + bm25", "fusion with it"
 SEARCHES = (Search("rrf"), *(Search("comb-sum", {"scaling": scaling}) for scaling in ("min-max", "z-score")))
-PARTS: Mapping[str, tuple[str, ...]] = {FUSION: (BM25, DENSE), MORE: (BM25, RANKER), ALL: (BM25, DENSE, RANKER)}
+PARTS: Mapping[str, tuple[str, ...]] = {
+    FUSION: (BM25, DENSE),
+    RIVAL: (BM25, ADAPTED),
+    MORE: (BM25, RANKER),
+    ALL: (BM25, DENSE, RANKER),
+}
 TAUGHT_BY_OTHERS = ("medquad",)
 """Collections that are learnt from under another name."""
 LEFT_OUT = {
@@ -54,7 +62,7 @@ class Lists:
     Attributes:
         part: queries and judgements.
         min_rel: the least relevant grade.
-        runs: bm25, dense and the cross-encoder's order of BM25's list.
+        runs: bm25, dense, dense by the adapter that the ranker starts from, and the ranker's order of BM25's list.
     """
 
     part: Slice
@@ -63,9 +71,11 @@ class Lists:
 
 
 def lists_of(material: Material, part: Slice, folder: Path, logits: Logits) -> Lists:
-    """The three lists of a collection's queries, DEPTH documents each."""
+    """The lists of a collection's queries, DEPTH documents each."""
     pipeline = open_pipeline(folder)
     first = {name: pipeline.only(name).search(part.queries, DEPTH).renamed(name) for name in (BM25, DENSE)}
+    vectors = moved(minilm().encode_queries(part.queries.texts).vectors, logits.matrix)
+    first[ADAPTED] = searched(material, part.queries, vectors, DEPTH, ADAPTED)
     return Lists(part, material.min_rel, {**first, RANKER: logits.rerank(material, part, first[BM25]).renamed(RANKER)})
 
 
@@ -75,11 +85,13 @@ class Logits:
 
     Attributes:
         model: the cross-encoder.
+        matrix: of the adapter that it started from, float32 (d, d).
         folder: where they are kept.
         told: of what is being scored.
     """
 
     model: CrossEncoder
+    matrix: Vectors
     folder: Path
     told: Callable[[str], None]
 
@@ -176,17 +188,19 @@ class Gain:
     adjusted: float = 1.0
 
 
-def gains_of(runs: Mapping[str, Sequence[Run]], test: Mapping[str, Lists], seed: int) -> list[Gain]:
-    """The ranker and the fusion with it against BM25 and the fusion without it; Holm over all of these comparisons."""
+def gains_of(
+    runs: Mapping[str, Sequence[Run]], test: Mapping[str, Lists], baselines: Sequence[str], seed: int
+) -> list[Gain]:
+    """The ranker beside BM25 and the fusion with it against baselines; Holm over all of these comparisons."""
     found: list[Gain] = []
     for collection, systems in runs.items():
         one = test[collection]
         tables, evidence = from_runs(
             list(systems), one.part.qrels, parse([MEASURE], one.min_rel), Terms(missing="zero")
         )
-        for baseline in (BM25, FUSION):
+        for baseline in baselines:
             table = compare(tables, Design(baseline=baseline, seed=seed), evidence).tables[0]
-            for system in (RANKER, ALL):
+            for system in (MORE, ALL):
                 pair = table.between(system, baseline)
                 if pair is not None:
                     low, high = pair.intervals[-1].low, pair.intervals[-1].high
@@ -208,7 +222,7 @@ class Gains:
 
     Attributes:
         means: collection -> system -> nDCG@10.
-        gains: the tests.
+        gains: the tests against BM25 and the fusion without it; beyond: against the fusion with its start, the adapter.
         settings: fusion -> rule and setting chosen on dev.
         dev: source -> queries.
         domains: collection -> domain.
@@ -218,6 +232,7 @@ class Gains:
 
     means: Mapping[str, Mapping[str, float]]
     gains: Sequence[Gain]
+    beyond: Sequence[Gain]
     settings: Mapping[str, tuple[str, Trial]]
     dev: Mapping[str, int]
     domains: Mapping[str, str]
@@ -256,7 +271,8 @@ class Judge:
         runs = {name: _systems(one, settings) for name, one in test.items()}
         return Gains(
             means=_means(runs, test),
-            gains=gains_of(runs, test, self.seed),
+            gains=gains_of(runs, test, (BM25, FUSION), self.seed),
+            beyond=gains_of(runs, test, (RIVAL,), self.seed),
             settings=settings,
             dev={name: len(one.part.queries) for name, one in dev.items()},
             domains=domains,
@@ -270,7 +286,10 @@ class Judge:
             folder, max_length=options.max_length, query_budget=options.query_budget, precision=options.precision
         )
         model.remember(self.config.states_mb << 20)
-        return Logits(model, self.home / "logits", self.told)
+        matrix = read_adapter(self.config.adapter).matrix if self.config.adapter else None
+        if matrix is None:
+            raise TypeError("the ranker starts from a linear adapter")
+        return Logits(model, matrix, self.home / "logits", self.told)
 
     def _lists(self, logits: Logits) -> tuple[dict[str, Lists], dict[str, Lists], dict[str, str]]:
         """Lists of dev and of test, and the domains of the collections."""
