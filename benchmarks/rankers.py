@@ -125,8 +125,8 @@ def _gains_part(kept: Mapping[str, Any]) -> str:
         "## Gains\n",
         (
             "One cross-encoder over all-MiniLM-L6-v2 that joins query and document late and starts from a linear "
-            f"adapter (benchmarks/ranker_start.toml), {training['steps']} steps of {training['options']['batch']} lists, "
-            f"loss {training['options']['loss']}, seed {training['seed']}, trained on the train parts of "
+            f"adapter (benchmarks/ranker_start.toml), {training['steps']} steps of {training['options']['batch']} "
+            f"lists, loss {training['options']['loss']}, seed {training['seed']}, trained on the train parts of "
             f"{', '.join(source['name'].split(':')[0] for source in training['sources'])}; kept is step "
             f"{training['best_step']}, the best on dev ({training['dev']:.4f}; {training['dev_of_start']:.4f} before). "
             f"It reranks BM25's first {DEPTH}; "

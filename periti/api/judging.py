@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from importlib.resources import files
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -16,7 +15,7 @@ from periti import __version__
 from periti.api.bodies import Strict, read_body
 from periti.api.desk import Desk
 from periti.api.failures import add_failures, problem
-from periti.api.pages import with_policy
+from periti.api.pages import page_of
 from periti.api.workers import Workers
 from periti.errors import FormatError, InputError, StorageError
 
@@ -106,7 +105,7 @@ def _routes(desk: Desk, workers: Workers) -> APIRouter:
 
 
 def _add_page(router: APIRouter, desk: Desk) -> None:
-    page = with_policy(files("periti.api").joinpath("judging.html").read_text(encoding="utf-8"))
+    page = page_of("judging.html")
     terms = {"grades": desk.grades, "batch": desk.session.terms.batch}
 
     @router.get("/")

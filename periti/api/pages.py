@@ -1,4 +1,4 @@
-"""The two pages for people: the search page, and a plain reference of the routes. Nothing is loaded from elsewhere."""
+"""Pages for people: those of this folder, and a plain reference of the routes. Nothing is loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,20 @@ class Page:
 
 def search_page() -> Page:
     """The page that searches."""
-    return with_policy(files("periti.api").joinpath("page.html").read_text(encoding="utf-8"))
+    return page_of("page.html")
+
+
+def page_of(name: str) -> Page:
+    """A page of this folder, with the scripts that it shares with others put in."""
+
+    def included(found: re.Match[str]) -> str:
+        return _text(found[1])
+
+    return with_policy(re.sub(r"/\* include (\w+\.js) \*/\n", included, _text(name)))
+
+
+def _text(name: str) -> str:
+    return files("periti.api").joinpath(name).read_text(encoding="utf-8")
 
 
 def reference(schema: Mapping[str, Any]) -> Page:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from periti.api.bodies import read_body
 from periti.api.failures import problem
-from periti.api.pages import with_policy
+from periti.api.pages import page_of
 from periti.api.review_desk import ReviewDesk
 from periti.api.reviews import Prior, Review, Reviews, file_name, fusion
 from periti.api.schemas import ErrorAnswer
@@ -55,7 +54,7 @@ def screening_routes(reviews: Reviews, workers: Workers) -> APIRouter:
 
 
 def _add_page(router: APIRouter) -> None:
-    page = with_policy(files("periti.api").joinpath("screening.html").read_text(encoding="utf-8"))
+    page = page_of("screening.html")
 
     @router.get("/screening", include_in_schema=False)
     async def home() -> HTMLResponse:
