@@ -1,20 +1,6 @@
-// What the pages for judging people share: `periti.api.pages` puts it into each.
-const $ = (id) => document.getElementById(id);
+// What the pages for people who judge share beside words.js.
 const COMMON = new Set(("a an and are as at be by can do does for from has have how i if in into is it its of on or that the " +
   "their them there these they this to versus vs was were what when where which who why will with").split(" "));
-
-// Everything that comes from the service is put in as text, never as HTML.
-function make(tag, className, text) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
-  return element;
-}
-
-function say(text, bad) {
-  $("message").textContent = text;
-  $("message").classList.toggle("bad", Boolean(bad));
-}
 
 async function ask(path, body) {
   const options = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };

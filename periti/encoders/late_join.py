@@ -25,7 +25,7 @@ from periti.encoders.adapters import read_arrays, write_arrays
 from periti.encoders.cross import LATE_JOIN_FILE as FILE
 from periti.encoders.cross import CrossEncoder, PairTokens, Template, template_of
 from periti.encoders.passes import Tokens, batches
-from periti.encoders.segments import Logits, mean_of, segments_kind
+from periti.encoders.segments import Logits, load_head, mean_of, segments_kind
 from periti.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ def late_join_model(encoder: Any, apart: int, matrix: Any = None, folder: Path |
         )
     found = _kind()(encoder, apart)
     if folder is not None:
-        _load(found, arrays, folder / FILE)
+        load_head(found, arrays, HEAD, folder / FILE)
     elif matrix is not None:
-        _load(found, {"matrix": matrix}, "the adapter", ("matrix",))
+        load_head(found, {"matrix": matrix}, ("matrix",), "the adapter")
     return found
 
 
@@ -140,17 +140,6 @@ def _through(layers: Sequence[Any], states: Tensor, seen: Tensor) -> Tensor:
     for layer in layers:
         states = layer(states, mask)
     return states
-
-
-def _load(model: Any, arrays: Any, where: object, names: Sequence[str] = HEAD) -> None:
-    import torch
-
-    for name in names:
-        own = getattr(model, name)
-        if name not in arrays or arrays[name].shape != tuple(own.shape):
-            raise EncoderError(f"{where} does not fit this encoder ({name}); train it again")
-        with torch.no_grad():
-            own.copy_(torch.from_numpy(arrays[name].copy()))
 
 
 class LateJoinEncoder(CrossEncoder):

@@ -11,9 +11,12 @@ training goes on from there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from numpy.typing import NDArray
 
 from periti.encoders.adapters import read_arrays, write_arrays
 from periti.encoders.cross import SEGMENTS_FILE as FILE
@@ -47,7 +50,7 @@ def segment_cross_encoder(encoder: Any, folder: Path | None = None) -> Any:
     """
     found = segments_kind()(encoder)
     if folder is not None:
-        _load(found, folder / FILE)
+        load_head(found, read_arrays(folder / FILE)[0], HEAD, folder / FILE)
     return found
 
 
@@ -95,14 +98,14 @@ def segments_kind() -> Any:
     return SegmentCrossEncoder
 
 
-def _load(model: Any, path: Path) -> None:
+def load_head(model: Any, arrays: Mapping[str, NDArray[Any]], names: Sequence[str], where: object) -> None:
+    """Let a model's parameters of these names be the arrays; raises EncoderError if one is absent or misshapen."""
     import torch
 
-    arrays, _ = read_arrays(path)
-    for name in HEAD:
+    for name in names:
         own = getattr(model, name)
         if name not in arrays or arrays[name].shape != tuple(own.shape):
-            raise EncoderError(f"{path} is not the head of this encoder; train the ranker again")
+            raise EncoderError(f"{where} does not fit this encoder ({name}); train it again")
         with torch.no_grad():
             own.copy_(torch.from_numpy(arrays[name].copy()))
 

@@ -35,7 +35,7 @@ def page(chrome: Chrome, base_of_two: str) -> Iterator[Chrome]:
 
 
 def status(page: Chrome) -> str:
-    return page.find_element(By.ID, "status").text
+    return page.find_element(By.ID, "message").text
 
 
 def search(page: Chrome, query: str) -> list[WebElement]:
@@ -111,7 +111,7 @@ def test_an_empty_question_asks_for_one_and_nothing_found_says_so(page: Chrome) 
 def test_a_refusal_is_shown_as_the_services_sentence(page: Chrome) -> None:
     assert search(page, "x" * 8193) == []
     assert status(page) == "query has 8,193 bytes; at most 8,192 are taken, so shorten it"
-    assert page.find_element(By.ID, "status").get_attribute("class") == "bad"
+    assert page.find_element(By.ID, "message").get_attribute("class") == "bad"
 
 
 def test_everything_is_reached_by_keyboard_and_has_a_name(page: Chrome) -> None:
