@@ -250,6 +250,7 @@ class Judge:
         most: test queries of a collection whose kind was learnt from, and of one that was not; chosen by hash.
         told: of progress.
         seed: of the bootstrap.
+        fewer: collection -> most test queries after all, where time is short.
     """
 
     config: RankerConfig
@@ -257,6 +258,7 @@ class Judge:
     most: tuple[int, int]
     told: Callable[[str], None]
     seed: int
+    fewer: Mapping[str, int]
 
     def score(self, folder: Path, names: Sequence[str]) -> None:
         """Compute and keep the logits of some collections: a process of its own may do so for each."""
@@ -309,7 +311,7 @@ class Judge:
         place = self.config.indexes / self.config.collections[name].dataset
         held_out = lists_of(material, material.slices[DEV], place, logits) if DEV in material.slices else None
         most = self.most[name not in self.config.learnt and name not in TAUGHT_BY_OTHERS]
-        part = first_by_hash(material.slices[TEST], most)[DEV]
+        part = first_by_hash(material.slices[TEST], self.fewer.get(name, most))[DEV]
         return material.domain, held_out, lists_of(material, part, place, logits)
 
 

@@ -50,12 +50,18 @@ def gains(arguments: argparse.Namespace) -> None:
     command = f"periti train ranker benchmarks/ranker.toml --seed {arguments.seed} --adapter FOLDER"
     card = train_ranker_of(config, arguments.seed, progress=Terminal(), command=command)
     most = (arguments.most, arguments.most_unseen)
-    judge = Judge(config, arguments.home, most, told, arguments.seed)
+    judge = Judge(config, arguments.home, most, told, arguments.seed, fewer(arguments.fewer))
     if arguments.part == "score":
         judge.score(ranker_folder(config, arguments.seed), arguments.only)
         return
     found = judge.study(ranker_folder(config, arguments.seed))
-    record("ranker_gains", {"training": _training(card), **_plain(found), "most_queries": most})
+    facts = {"most_queries": most, "fewer": " ".join(arguments.fewer)}
+    record("ranker_gains", {"training": _training(card), **_plain(found), **facts})
+
+
+def fewer(given: Sequence[str]) -> dict[str, int]:
+    """What `--fewer` says: collection -> most test queries."""
+    return {name: int(count) for name, _, count in (one.partition("=") for one in given)}
 
 
 def start(arguments: argparse.Namespace) -> Path:
@@ -133,7 +139,8 @@ def _gains_part(kept: Mapping[str, Any]) -> str:
             f"of a collection at most {' or, if unseen, '.join(map(str, kept['most_queries']))} test queries, by hash. "
             f"Rules and weights were chosen on {sum(kept['dev'].values())} held-out queries of train; one setting "
             "serves all collections"
-            f" (`--part gains --most {kept['most_queries'][0]} --most-unseen {kept['most_queries'][1]}`):\n"
+            f" (`--part gains --most {kept['most_queries'][0]} --most-unseen {kept['most_queries'][1]}"
+            f"{' --fewer ' * bool(kept['fewer'])}{kept['fewer']}`):\n"
         ),
     ]
     for name, one in settings.items():
@@ -251,6 +258,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[], help="with --part score: collections to score beforehand")
     parser.add_argument("--most", type=int, default=250, help="test queries of a collection (default: 250)")
     parser.add_argument("--most-unseen", type=int, default=100, help="the same, of one not learnt from (default: 100)")
+    parser.add_argument("--fewer", nargs="+", default=[], metavar="NAME=N", help="at most N of a collection after all")
     parser.add_argument("--study-most", type=int, default=150, help="the same, of the curriculum study (default: 150)")
     parser.add_argument("--seed", type=int, default=1, help="of the training and of intervals")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each curriculum (default: 3)")
