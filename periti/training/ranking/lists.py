@@ -94,9 +94,7 @@ class RankingSet:
         """Digest of everything that is learnt from."""
         facts = [
             [e.text, e.gains.tolist(), e.barred.tolist(), e.floor, e.weight]
-            + [
-                [values.tolist() for values in (c.rows, c.ease, c.teacher, c.prior)] for c in (e.positives, e.negatives)
-            ]
+            + [[values.tolist() for values in (c.rows, c.ease, c.teacher, c.prior)] for c in (e.positives, e.negatives)]
             for e in self.entries
         ]
         return digest([self.corpus, self.documents, facts])
