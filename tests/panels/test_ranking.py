@@ -7,13 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 from periti.cli.main import main
 from periti.datasets import load_dataset
+from periti.encoders.adapters import Adapter, write_adapter
 from periti.encoders.cross import load_cross_encoder
-from periti.errors import ConfigError
+from periti.errors import ConfigError, EncoderError
+from periti.files import sha256_file
 from periti.panels.config import read_panel_config
 from periti.panels.ranking.config import RankerConfig, read_ranker_config, with_training
 from periti.panels.ranking.courses import ranker_folder, start_of
@@ -240,3 +243,18 @@ def test_the_benchmark_s_file_can_be_read() -> None:
     for name in start.experts["reader-start"].sources:
         assert start.collections[name] == found.collections[name], "it starts from what was fitted on the same queries"
     assert found.collections["obliqa"].hold_out == 0.4
+
+
+def test_an_adapter_of_another_base_is_refused(config: RankerConfig, tmp_path: Path) -> None:
+    late = replace(config, head="late-join", apart=1)
+    size = start_of(late, 1).model.config.hidden_size
+    assert late.base is not None
+    own = sha256_file(late.base / "model.safetensors")
+    for name, base in (("own", own), ("foreign", "0" * 64)):
+        (tmp_path / name).mkdir()
+        write_adapter(Adapter("linear", base, matrix=np.full((size, size), 0.5, np.float32)), tmp_path / name)
+
+    taken = start_of(replace(late, adapter=tmp_path / "own"), 1)
+    assert float(taken.model.matrix.detach()[0, 0]) == 0.5
+    with pytest.raises(EncoderError, match=r"trained on a base with weights 000000000000\.\.\., but"):
+        start_of(replace(late, adapter=tmp_path / "foreign"), 1)

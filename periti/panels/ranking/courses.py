@@ -14,6 +14,7 @@ from periti.encoders import MINILM, minilm_path
 from periti.encoders.adapters import read_adapter
 from periti.encoders.cross import CrossEncoder, Joint, load_cross_encoder, untrained_cross_encoder
 from periti.errors import EncoderError
+from periti.files import sha256_file
 from periti.panels.ranking.config import RankerConfig
 from periti.panels.ranking.dev import dev_lists, dev_score
 from periti.panels.ranking.source import open_ranking_source
@@ -33,13 +34,14 @@ def start_of(config: RankerConfig, seed: int) -> CrossEncoder:
     if config.model:
         start = load_cross_encoder(config.model, max_length=length, query_budget=budget)
     else:
+        base = config.base or Path(minilm_path())
         start = untrained_cross_encoder(
-            config.base or minilm_path(),
+            base,
             seed,
             max_length=length,
             query_budget=budget,
             head=config.head,
-            joint=Joint(config.apart, _matrix(config.adapter)),
+            joint=Joint(config.apart, _matrix(config.adapter, base)),
         )
         if config.base is None:
             start.name = MINILM  # which its folder does not say
@@ -48,13 +50,19 @@ def start_of(config: RankerConfig, seed: int) -> CrossEncoder:
     return start
 
 
-def _matrix(folder: Path | None) -> NDArray[np.float32] | None:
-    """The matrix of a linear adapter."""
+def _matrix(folder: Path | None, base: Path) -> NDArray[np.float32] | None:
+    """The matrix of a linear adapter of a base encoder."""
     if folder is None:
         return None
     adapter = read_adapter(folder)
     if adapter.matrix is None:
         raise EncoderError(f"{folder}: late-join starts from a linear adapter, not one of kind {adapter.kind!r}")
+    found = sha256_file(base / "model.safetensors")
+    if adapter.base != found:
+        raise EncoderError(
+            f"{folder} was trained on a base with weights {adapter.base[:12]}..., but the ranker's base has "
+            f"{found[:12]}...; take an adapter of that base"
+        )
     return adapter.matrix
 
 
