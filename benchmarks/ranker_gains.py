@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from periti.config import digest
+from periti.config import PipelineConfig, digest
 from periti.encoders import minilm
 from periti.encoders.adapters import read_adapter
 from periti.encoders.cross import CrossEncoder, load_cross_encoder, weights_digest
@@ -24,8 +24,10 @@ from periti.evaluation.significance import Design, compare, corrections, from_ru
 from periti.evaluation.significance.runs import Terms
 from periti.panels.material import Material, open_material
 from periti.panels.ranking.config import RankerConfig
+from periti.panels.ranking.first_stage import first_stage
 from periti.panels.ranking.source import first_by_hash
 from periti.panels.slices import DEV, TEST, Slice
+from periti.panels.sources import open_source
 from periti.panels.vectors import measured, moved, searched
 from periti.pipeline import open_pipeline
 from periti.progress import Silent
@@ -51,7 +53,6 @@ TAUGHT_BY_OTHERS = ("medquad",)
 LEFT_OUT = {
     "cohen": "ten queries, and a task of its own (docs/results/screening.md)",
     "demo": "written for this repository, no benchmark",
-    "medquad-pairs": "a source only: its questions are those of MedQuAD, its test is medquad",
 }
 
 
@@ -70,12 +71,12 @@ class Lists:
     runs: Mapping[str, Run]
 
 
-def lists_of(material: Material, part: Slice, folder: Path, logits: Logits) -> Lists:
+def lists_of(material: Material, part: Slice, words: PipelineConfig, logits: Logits) -> Lists:
     """The lists of a collection's queries, DEPTH documents each."""
-    pipeline = open_pipeline(folder)
-    first = {name: pipeline.only(name).search(part.queries, DEPTH).renamed(name) for name in (BM25, DENSE)}
-    vectors = moved(minilm().encode_queries(part.queries.texts).vectors, logits.matrix)
-    first[ADAPTED] = searched(material, part.queries, vectors, DEPTH, ADAPTED)
+    first = {BM25: open_pipeline(words).search(part.queries, DEPTH).renamed(BM25)}
+    vectors = minilm().encode_queries(part.queries.texts).vectors
+    for name, turned in ((DENSE, vectors), (ADAPTED, moved(vectors, logits.matrix))):
+        first[name] = searched(material, part.queries, turned, DEPTH, name)
     return Lists(part, material.min_rel, {**first, RANKER: logits.rerank(material, part, first[BM25]).renamed(RANKER)})
 
 
@@ -308,11 +309,12 @@ class Judge:
     def _list(self, name: str, logits: Logits) -> tuple[str, Lists | None, Lists]:
         """Domain, lists of dev, where there are dev queries, and of test, of a collection."""
         material = open_material(name, self.config.collections, self.config.indexes, Silent())
-        place = self.config.indexes / self.config.collections[name].dataset
-        held_out = lists_of(material, material.slices[DEV], place, logits) if DEV in material.slices else None
+        source = open_source(name, self.config.collections[name])
+        words = first_stage(name, self.config, source, Silent())
+        held_out = lists_of(material, material.slices[DEV], words, logits) if DEV in material.slices else None
         most = self.most[name not in self.config.learnt and name not in TAUGHT_BY_OTHERS]
         part = first_by_hash(material.slices[TEST], self.fewer.get(name, most))[DEV]
-        return material.domain, held_out, lists_of(material, part, place, logits)
+        return material.domain, held_out, lists_of(material, part, words, logits)
 
 
 def _systems(one: Lists, settings: Mapping[str, tuple[str, Trial]]) -> list[Run]:

@@ -1,40 +1,58 @@
 """A cross-encoder whose lower layers read query and document apart, and whose upper layers read them together.
 
 The first layers see one text each, as an encoder of texts does, so that their states are computed once a text however
-many pairs it is in, and need no gradient where only the upper layers are trained (PreTTR, MacAvaney et al., SIGIR 2020,
-with DeFormer's split of the layers). The last layers see both. The logit is
+many pairs it is in, and need no gradient where only what is above is trained (PreTTR, MacAvaney et al., SIGIR 2020,
+with DeFormer's split of the layers). A copy of the last layers sees both; the layers themselves finish each text alone,
+so that the encoder's own similarity is not forgotten. The logit is
 
-    scale * cos(q + W q, d) + w . state of [CLS] + b
+    a * cos(q, d) + b * cos(q + W q, d) + c * cos(q' + W q', d') + w . state of [CLS] + bias
 
-with q and d the means of the two texts' token states and w, b zero at first. Each text has its own [CLS] and [SEP] and
-counts its positions from 0, so that with no joined layer this is the encoder's own similarity, and W a linear adapter
-(`periti.encoders.adapters`), which training may start from.
+with q and d the means of the token states of the two texts read alone, q' and d' read together; a, b and c are equal
+and w is zero at first. Each text has its own [CLS] and [SEP] and counts its positions from 0, so that the first two
+cosines are those of a dense search, the second by a linear adapter W (`periti.encoders.adapters`), which training may
+start from. A document is cut as if the query had spent its budget, so that its states do not depend on the query.
 """
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from numpy.typing import NDArray
 
 from periti.encoders.adapters import read_arrays, write_arrays
 from periti.encoders.cross import LATE_JOIN_FILE as FILE
 from periti.encoders.cross import CrossEncoder, PairTokens, Template, template_of
 from periti.encoders.passes import Tokens, batches
-from periti.encoders.segments import Logits, load_head, mean_of, segments_kind
+from periti.encoders.segments import SCALE, Logits, load_head, mean_of
 from periti.errors import EncoderError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-HEAD = ("scale", "weight", "bias", "matrix")
+HEAD = ("scales", "weight", "bias", "matrix")
 STATES_BYTES = 256 << 20
 """States of texts that are remembered: about 1,300 documents of 128 tokens."""
 Ids = tuple[int, ...]
+JOINED = "joined."
+
+
+class Read(NamedTuple):
+    """A text read alone: its states after the layers that read apart, (n, d), and its finished mean, (d,)."""
+
+    states: Tensor
+    mean: Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both."""
+        return int(self.states.nbytes) + int(self.mean.nbytes)
 
 
 def late_join_model(encoder: Any, apart: int, matrix: Any = None, folder: Path | None = None) -> Any:
@@ -63,9 +81,21 @@ def late_join_model(encoder: Any, apart: int, matrix: Any = None, folder: Path |
     found = _kind()(encoder, apart)
     if folder is not None:
         load_head(found, arrays, HEAD, folder / FILE)
+        _load_joined(found, arrays, folder / FILE)
     elif matrix is not None:
         load_head(found, {"matrix": matrix}, ("matrix",), "the adapter")
     return found
+
+
+def _load_joined(model: Any, arrays: Mapping[str, NDArray[Any]], where: Path) -> None:
+    """Let the joined layers be those of a file."""
+    import torch
+
+    own = {name.removeprefix(JOINED): array for name, array in arrays.items() if name.startswith(JOINED)}
+    try:
+        model.joined.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in own.items()})
+    except RuntimeError as error:
+        raise EncoderError(f"{where} does not fit this encoder (joined layers); train it again") from error
 
 
 @cache
@@ -74,38 +104,57 @@ def _kind() -> Any:
     import torch
     from torch import nn
 
-    class LateJoin(segments_kind()):  # type: ignore[misc]  # its kind is made when torch is wanted, too
-        """See the module; `config`, `device` and `dtype` are as transformers has them."""
+    class LateJoin(nn.Module):
+        """See the module; `config`, `device`, `dtype` and `save_pretrained` are as transformers has them."""
 
         def __init__(self, encoder: Any, apart: int) -> None:
-            super().__init__(encoder)
-            self.apart = apart
-            self.matrix = nn.Parameter(torch.zeros(encoder.config.hidden_size, encoder.config.hidden_size))
-            for part in _frozen(self):
-                part.requires_grad_(requires_grad=False)
+            super().__init__()
+            self.encoder, self.config, self.apart = encoder, encoder.config, apart
+            self.config.num_labels = 1
+            self.joined = copy.deepcopy(encoder.encoder.layer[apart:])
+            wide = encoder.config.hidden_size
+            self.scales = nn.Parameter(torch.full((3,), SCALE / 2))
+            self.weight = nn.Parameter(torch.zeros(1, wide))
+            self.bias = nn.Parameter(torch.zeros(1))
+            self.matrix = nn.Parameter(torch.zeros(wide, wide))
+            encoder.requires_grad_(requires_grad=False)
+
+        @property
+        def device(self) -> torch.device:
+            return self.weight.device
+
+        @property
+        def dtype(self) -> torch.dtype:
+            return self.weight.dtype
 
         def train(self, mode: bool = True) -> Any:
             """Dropout is for what is trained only."""
             super().train(mode)
-            for part in _frozen(self):
-                part.eval()
+            self.encoder.eval()
             return self
 
-        def lower(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-            """States of single texts after the first layers, (b, n, d)."""
+        def alone(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+            """Of single texts (b, n): states after the first layers, (b, n, d), and finished means, (b, d)."""
+            seen = attention_mask[:, None, None, :]
             states = self.encoder.embeddings(input_ids=input_ids)
-            return _through(self.encoder.encoder.layer[: self.apart], states, attention_mask[:, None, None, :])
+            states = _through(self.encoder.encoder.layer[: self.apart], states, seen)
+            finished = _through(self.encoder.encoder.layer[self.apart :], states, seen)
+            return states, mean_of(finished.to(self.dtype), attention_mask)
 
-        def upper(self, states: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
-            """Logits (b, 1) of joined states (b, n, d); types are 0 for the query's tokens and 1 for the document's."""
-            states = _through(self.encoder.encoder.layer[self.apart :], states, attention_mask[:, None, None, :])
+        def upper(self, states: Tensor, means: Sequence[Tensor], mask: Tensor, types: Tensor) -> Tensor:
+            """Logits (b, 1) of joined states (b, n, d) and the finished means of query and document, (b, d) each.
+
+            `mask` (b, n) has 0 for padding; `types` (b, n) has 0 for the query's tokens and 1 for the document's.
+            """
+            states = _through(self.joined, states, mask[:, None, None, :])
             with torch.autocast(states.device.type, enabled=False):
                 whole = states.to(self.dtype)
-                query, document = (mean_of(whole, attention_mask * (token_type_ids == side)) for side in (0, 1))
-                query = query + nn.functional.linear(query, self.matrix)
-                likeness = nn.functional.cosine_similarity(query, document)[:, None]
-                found: Tensor = self.scale * likeness + nn.functional.linear(whole[:, 0], self.weight, self.bias)
-                return found
+                together = [mean_of(whole, mask * (types == side)) for side in (0, 1)]
+                turned = [one + nn.functional.linear(one, self.matrix) for one in (means[0], together[0])]
+                pairs = ((means[0], means[1]), (turned[0], means[1]), (turned[1], together[1]))
+                likeness = torch.stack([nn.functional.cosine_similarity(q, d) for q, d in pairs], dim=1)
+                found: Tensor = nn.functional.linear(whole[:, 0], self.weight, self.bias)
+                return found + (likeness * self.scales).sum(dim=1, keepdim=True)
 
         def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Logits:
             """Logits of pairs from one sequence each, everything in one pass: what `LateJoinEncoder` is checked by."""
@@ -115,20 +164,18 @@ def _kind() -> Any:
             alike = token_type_ids[:, :, None] == token_type_ids[:, None, :]
             seen = (alike & attention_mask[:, None, :].bool())[:, None]
             states = _through(self.encoder.encoder.layer[: self.apart], states, seen)
-            return Logits(self.upper(states, attention_mask, token_type_ids))
+            finished = _through(self.encoder.encoder.layer[self.apart :], states, seen).to(self.dtype)
+            means = [mean_of(finished, attention_mask * (token_type_ids == side)) for side in (0, 1)]
+            return Logits(self.upper(states, means, attention_mask, token_type_ids))
 
         def save_pretrained(self, folder: Path, **options: Any) -> None:
             self.encoder.save_pretrained(folder, **options)
-            arrays = {name: getattr(self, name).detach().cpu().numpy() for name in HEAD}
+            tensors = {name: getattr(self, name) for name in HEAD}
+            tensors |= {f"{JOINED}{name}": one for name, one in self.joined.state_dict().items()}
+            arrays = {name: one.detach().cpu().numpy() for name, one in tensors.items()}
             write_arrays(Path(folder) / FILE, arrays, {"apart": str(self.apart)})
 
     return LateJoin
-
-
-def _frozen(model: Any) -> list[Any]:
-    """The parts that are not trained."""
-    pooler = [] if model.encoder.pooler is None else [model.encoder.pooler]
-    return [model.encoder.embeddings, *model.encoder.encoder.layer[: model.apart], *pooler]
 
 
 def _through(layers: Sequence[Any], states: Tensor, seen: Tensor) -> Tensor:
@@ -161,11 +208,12 @@ class LateJoinEncoder(CrossEncoder):
 
         texts = [tuple(ids) for pair in batch for ids in (pair.ids[: pair.second], pair.ids[pair.second :])]
         known = self.states.of(texts)
-        halves = zip(texts[::2], texts[1::2], strict=True)
-        pairs = [torch.cat([known[first], known[second]]) for first, second in halves]
+        queries, documents = ([known[text] for text in texts[side::2]] for side in (0, 1))
+        pairs = [torch.cat([one.states, other.states]) for one, other in zip(queries, documents, strict=True)]
+        means = [torch.stack([one.mean for one in side]) for side in (queries, documents)]
         features = self.features(batch)
         states = torch.nn.utils.rnn.pad_sequence(pairs, batch_first=True)
-        return self.model.upper(states, features["attention_mask"], features["token_type_ids"])[:, 0]
+        return self.model.upper(states, means, features["attention_mask"], features["token_type_ids"])[:, 0]
 
     def remember(self, size: int) -> None:
         """Allow so many bytes for the states of texts."""
@@ -177,21 +225,24 @@ class LateJoinEncoder(CrossEncoder):
         return Template(one.prefix, (*one.middle, *one.prefix), one.suffix)
 
     def _pair(self, place: int, query: list[int], document: list[int]) -> PairTokens:
-        found = super()._pair(place, query, document)
-        return replace(found, second=found.second - len(self._template.prefix))
+        """The document is cut as if the query had spent its budget: its states must not depend on the query."""
+        room = self.max_length - self._template.length - self.query_budget
+        found = super()._pair(place, query, document[:room])
+        second = found.second - len(self._template.prefix)
+        return replace(found, second=second, cut=max(0, len(document) - room))
 
-    def _lower(self, texts: Sequence[Ids]) -> list[Tensor]:
-        """States of texts, (n, d) each, without gradients."""
+    def _lower(self, texts: Sequence[Ids]) -> list[Read]:
+        """Texts read alone, without gradients."""
         import torch
 
-        found: dict[int, Tensor] = {}
+        found: dict[int, Read] = {}
         with torch.inference_mode(mode=False), torch.no_grad():
             for batch in batches([Tokens(place, list(ids), 0) for place, ids in enumerate(texts)]):
                 pairs = [PairTokens(one.place, one.ids, 0, len(one.ids), 0) for one in batch]
                 features = self.features(pairs)
-                states = self.model.lower(features["input_ids"], features["attention_mask"])
+                states, means = self.model.alone(features["input_ids"], features["attention_mask"])
                 for row, pair in enumerate(pairs):
-                    found[pair.place] = states[row, : len(pair.ids)].clone()
+                    found[pair.place] = Read(states[row, : len(pair.ids)].clone(), means[row].clone())
         return [found[place] for place in range(len(texts))]
 
 
@@ -199,17 +250,17 @@ class States:
     """The states of the texts that were asked for last, within a budget of bytes.
 
     Args:
-        compute: texts to states, (n, d) each.
+        compute: reads texts.
         budget: bytes that are kept.
     """
 
-    def __init__(self, compute: Callable[[Sequence[Ids]], list[Tensor]], budget: int) -> None:
+    def __init__(self, compute: Callable[[Sequence[Ids]], list[Read]], budget: int) -> None:
         self._compute, self.budget = compute, budget
-        self._known: OrderedDict[Ids, Tensor] = OrderedDict()
+        self._known: OrderedDict[Ids, Read] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def of(self, texts: Sequence[Ids]) -> dict[Ids, Tensor]:
+    def of(self, texts: Sequence[Ids]) -> dict[Ids, Read]:
         """The states of texts, computed where they are not remembered."""
         wanted = list(dict.fromkeys(texts))
         with self._lock:
@@ -223,7 +274,7 @@ class States:
             self._keep(fresh)
         return found
 
-    def _keep(self, fresh: dict[Ids, Tensor]) -> None:
+    def _keep(self, fresh: dict[Ids, Read]) -> None:
         with self._lock:
             for ids, states in fresh.items():
                 if ids not in self._known:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,15 +18,12 @@ from periti.encoders.cross import (
     save_cross_encoder,
     untrained_cross_encoder,
 )
-from periti.encoders.late_join import LateJoinEncoder, States
+from periti.encoders.late_join import LateJoinEncoder, Read, States
 from periti.encoders.quantised import FILE, quantise
 from periti.errors import ConfigError, EncoderError
 from periti.panels.ranking.config import read_ranker_config
 from periti.rankers.cross_encoder import CrossEncoderRanker
 from tests.tiny import save_bert
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 DOCUMENTS = ["law", "dogs and cats", "heart failure", "a contract " * 9, "aspirin", "law"]
 
@@ -78,7 +74,7 @@ def test_logits_do_not_depend_on_the_batch_nor_on_what_is_remembered(start: Late
 def test_a_text_is_read_once_however_many_pairs_it_is_in(start: LateJoinEncoder) -> None:
     read: list[tuple[int, ...]] = []
 
-    def lower(texts: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    def lower(texts: Sequence[tuple[int, ...]]) -> list[Read]:
         read.extend(texts)
         return start._lower(texts)
 
@@ -93,11 +89,11 @@ def test_states_keep_to_their_budget_and_forget_the_oldest() -> None:
 
     asked: list[tuple[int, ...]] = []
 
-    def compute(texts: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    def compute(texts: Sequence[tuple[int, ...]]) -> list[Read]:
         asked.extend(texts)
-        return [torch.zeros(2, 4) for _ in texts]
+        return [Read(torch.zeros(2, 4), torch.zeros(4)) for _ in texts]
 
-    states = States(compute, budget=2 * 32)
+    states = States(compute, budget=2 * 48)
     states.of([(1,), (2,)])
     states.of([(1,)])
     states.of([(3,)])  # (2,) was asked for longest ago
@@ -113,36 +109,50 @@ def test_only_the_joined_layers_and_the_head_are_trained(start: LateJoinEncoder)
     learns = {name for name, one in start.model.named_parameters() if one.grad is not None}
 
     assert "matrix" in learns
-    assert any(name.startswith("encoder.encoder.layer.1.") for name in learns)
-    assert not any(name.startswith(("encoder.encoder.layer.0.", "encoder.embeddings.")) for name in learns)
+    assert any(name.startswith("joined.0.") for name in learns)
+    assert not any(name.startswith("encoder.") for name in learns)
 
 
-def test_without_a_joined_layer_it_would_be_the_encoder_itself_and_with_one_it_still_ranks() -> None:
+def test_texts_read_alone_are_the_encoders_own_vectors_and_rank_by_its_similarity() -> None:
+    import torch
+
     texts = ["damage of the heart muscle", "law of contracts", "cats and dogs"]
-    encoder = minilm()
-    vectors = [encoder.encode_queries([text]).vectors[0] for text in ["heart attack", *texts]]
+    query, *vectors = minilm().encode_queries(["heart attack", *texts]).vectors
     model = untrained_cross_encoder(
         minilm_path(), 1, max_length=64, query_budget=32, head="late-join", joint=Joint(apart=5)
     )
     assert isinstance(model, LateJoinEncoder)
-
-    # The lower states of all six layers, pooled, are the encoder's own vectors.
-    model.model.apart = 6
     pairs = model.tokenise(["heart attack"] * 3, texts)
-    pooled = [np.asarray(states.mean(dim=0)) for states in model._lower([tuple(p.ids[p.second :]) for p in pairs])]
-    for mine, theirs in zip(pooled, vectors[1:], strict=True):
+    for read, theirs in zip(model._lower([tuple(p.ids[p.second :]) for p in pairs]), vectors, strict=True):
+        mine = read.mean.numpy()
         np.testing.assert_allclose(mine / np.linalg.norm(mine), theirs / np.linalg.norm(theirs), atol=1e-5)
-    model.model.apart = 5
-    model.states = States(model._lower, 1 << 20)
     assert int(np.argmax(model.logits(pairs))) == 0
+    with torch.no_grad():
+        model.model.scales[2] = 0
+
+    # a cos(q, d) + b cos(q, d) without an adapter.
+    np.testing.assert_allclose(model.logits(pairs), 20 * np.array(vectors) @ query, atol=1e-4)
 
 
 def test_an_adapter_turns_the_query(tmp_path: Path) -> None:
+    import torch
+
     plain = started(tmp_path / "bert", Joint(apart=1))
     turned = started(tmp_path / "again", Joint(apart=1, matrix=-2 * np.eye(plain.model.matrix.shape[0], dtype="f4")))
+    with torch.no_grad():
+        plain.model.scales[0] = turned.model.scales[0] = 0
 
-    # q + W q = -q: the cosine changes its sign, and there is nothing else in a new head.
+    # q + W q = -q: the cosines of what is turned change their sign, and there is nothing else in a new head.
     np.testing.assert_allclose(turned.logits(tokens(turned)), -plain.logits(tokens(plain)), atol=1e-4)
+
+
+def test_a_document_is_cut_alike_whatever_the_query(start: LateJoinEncoder) -> None:
+    short, long = start.tokenise(["cat", "cat law " * 6], ["a contract " * 90] * 2)
+    room = start.max_length - start.query_budget - 4
+
+    assert short.ids[short.second :] == long.ids[long.second :]
+    assert len(short.ids[short.second :]) == room + 2
+    assert short.cut == long.cut > 0
 
 
 def test_it_comes_back_from_its_folder_with_its_head(start: LateJoinEncoder, tmp_path: Path) -> None:

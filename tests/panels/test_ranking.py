@@ -15,14 +15,14 @@ from periti.cli.main import main
 from periti.datasets import load_dataset
 from periti.encoders.adapters import Adapter, write_adapter
 from periti.encoders.cross import load_cross_encoder
-from periti.errors import ConfigError, EncoderError
+from periti.errors import ConfigError, EncoderError, InputError
 from periti.files import sha256_file
 from periti.panels.config import read_panel_config
 from periti.panels.ranking.config import RankerConfig, read_ranker_config, with_training
 from periti.panels.ranking.courses import ranker_folder, start_of
 from periti.panels.ranking.dev import DevLists, dev_score
 from periti.panels.ranking.source import RankingSource, open_ranking_source
-from periti.panels.slices import DEV, FIT
+from periti.panels.slices import DEV, FIT, UTILITY
 from periti.pipeline import open_pipeline
 from periti.progress import Silent
 from periti.rankers.reranking import run_digest
@@ -93,6 +93,27 @@ def test_only_train_is_learnt_from_and_dev_is_a_part_of_it(config: RankerConfig,
     tests = {text for split in ("test", "dev") for text in load_dataset("demo").queries(split).texts}
     assert not tests & {entry.text for entry in found.entries}
     assert source.runs[FIT].frame["rank"].max() == 10
+
+
+def test_it_may_learn_from_what_the_adapter_has_not_seen(config: RankerConfig) -> None:
+    halves = {"one": replace(config.collections["one"], slices=(0.4, 0.2, 0.4))}
+    found = {
+        part: open_ranking_source("one", replace(config, collections=halves, learns_from=part), Silent())
+        for part in (FIT, UTILITY)
+    }
+    texts = {part: {e.text for e in one.training_set(config).entries} for part, one in found.items()}
+
+    assert not texts[FIT] & texts[UTILITY]
+    assert texts[UTILITY] <= set(found[FIT].slices[UTILITY].queries.texts)
+    assert found[FIT].slices[DEV].queries.ids == found[UTILITY].slices[DEV].queries.ids
+    with pytest.raises(InputError, match=r"no query falls into the slice to learn from \(utility\)"):
+        open_ranking_source("one", replace(config, learns_from=UTILITY), Silent())
+
+
+def test_an_unknown_slice_is_refused(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text('learns_from = "test"\n' + file.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="no learns_from 'test'; known: fit, utility"):
+        read_ranker_config(tmp_path / "bad.toml")
 
 
 def test_the_lists_are_those_of_bm25(source: RankingSource, config: RankerConfig) -> None:
@@ -237,8 +258,8 @@ def test_the_benchmark_s_file_can_be_read() -> None:
     found = read_ranker_config(Path(__file__).parents[2] / "benchmarks" / "ranker.toml")
 
     assert found.learnt == ("scifact", "nfcorpus", "obliqa", "medquad-pairs")
-    assert found.training.max_length == 192
-    assert (found.head, found.apart) == ("late-join", 5)
+    assert found.training.max_length == 256
+    assert (found.head, found.apart, found.learns_from) == ("late-join", 5, UTILITY)
     start = read_panel_config(Path(__file__).parents[2] / "benchmarks" / "ranker_start.toml")
     for name in start.experts["reader-start"].sources:
         assert start.collections[name] == found.collections[name], "it starts from what was fitted on the same queries"

@@ -24,6 +24,7 @@ from periti.config import anchored, parse, read_toml
 from periti.encoders.cross import CLASSIFIER, HEADS, LATE_JOIN
 from periti.errors import ConfigError
 from periti.panels.collection import CollectionConfig
+from periti.panels.slices import FIT, UTILITY
 from periti.registry import nearest
 from periti.training.ranking.settings import RankingOptions
 
@@ -46,6 +47,8 @@ class RankerConfig:
             likeness of query and document within one sequence; or "late-join", whose first layers read them apart.
         apart: of "late-join", the layers that read apart and are not trained.
         adapter: of "late-join", folder of a linear adapter of the same encoder to start from.
+        learns_from: the slice whose lists are learnt, "fit", or "utility" where the adapter has learnt "fit": on
+            queries that it was fitted to an adapter is better than on others, and would be trusted too much.
         states_mb: of "late-join", memory for states of texts while it is trained; changes no weight.
         first_stages: collection -> pipeline (folder or TOML file) whose run makes its lists; BM25 where none is named.
         teachers: collection -> TREC run with a stronger ranker's scores of training queries, for "margin-mse".
@@ -64,6 +67,7 @@ class RankerConfig:
     head: str = CLASSIFIER
     apart: int = 4
     adapter: Path | None = None
+    learns_from: str = FIT
     states_mb: int = 1024
     first_stages: Mapping[str, Path] = field(default_factory=dict)
     teachers: Mapping[str, Path] = field(default_factory=dict)
@@ -144,6 +148,8 @@ def _check(config: RankerConfig, path: Path) -> None:
     if config.head not in HEADS:
         raise ConfigError(f"{path}: no head {config.head!r}; known: {', '.join(HEADS)}")
     _require_late_join(config, path)
+    if config.learns_from not in (FIT, UTILITY):
+        raise ConfigError(f"{path}: no learns_from {config.learns_from!r}; known: {FIT}, {UTILITY}")
     if not config.learnt:
         raise ConfigError(f"{path}: no collection has queries to learn from; give one a train split")
     for key, names in (

@@ -41,7 +41,8 @@ class RankingSource:
         min_rel: the least grade that counts as relevant in binary measures.
         docstore: its documents.
         pipeline: name of the first stage.
-        slices: purpose -> queries and judgements; dev is cut to the settings' dev_queries.
+        slices: purpose -> queries and judgements; "fit" is what is learnt from, whichever slice that was, and
+            dev is cut to the settings' dev_queries.
         runs: purpose -> the first stage's lists.
         hints: what its source knows about training queries beside judgements.
         notes: counts of what was read, merged and left out.
@@ -66,7 +67,7 @@ class RankingSource:
         ids = self.docstore.ids.ids.to_list()
         known = Known(part.queries, part.qrels, self.hints, self.teacher)
         corpus = Corpus({doc_id: row for row, doc_id in enumerate(ids)}, self._read, self.docstore.corpus_digest)
-        return RankingSet.of(f"{self.name}:{FIT}", known, self.runs[FIT], corpus, config.training)
+        return RankingSet.of(f"{self.name}:{config.learns_from}", known, self.runs[FIT], corpus, config.training)
 
     @property
     def told(self) -> dict[str, Any]:
@@ -101,8 +102,12 @@ def open_ranking_source(name: str, config: RankerConfig, progress: Progress) -> 
     stage = first_stage(name, config, source, progress)
     docstore, pipeline = Docstore.open(stage.docstore), open_pipeline(stage)
     slices, hints, notes = divisions(name, config.collections, source, docstore)
-    if FIT not in slices:
-        raise InputError(f"collection {name!r}: no query falls into the slice to fit; give it a larger share")
+    if config.learns_from not in slices:
+        raise InputError(
+            f"collection {name!r}: no query falls into the slice to learn from ({config.learns_from}); "
+            "give it a larger share"
+        )
+    slices[FIT] = slices[config.learns_from]
     if DEV in slices:
         slices |= first_by_hash(slices[DEV], config.training.dev_queries)
     parts = {part: slices[part] for part in (FIT, DEV) if part in slices}
