@@ -11,6 +11,7 @@ from typing import Any, Self
 from periti.encoders.cross import FLOAT32, PRECISIONS, CrossEncoder, load_cross_encoder
 from periti.encoders.quantised import INT8, load_quantised
 from periti.errors import ConfigError
+from periti.rankers.early_exit import EarlyExit
 from periti.rankers.reranking import PairRanker, Scored
 from periti.types import Document
 
@@ -51,6 +52,8 @@ class CrossEncoderRanker(PairRanker):
             relevant_label: with a model of two labels, the one that means relevant; -1 if it has one label.
             precision: of matrix products, "float32", or "bfloat16", which is faster where the processor knows it, or
                 "int8", about twice as fast (`periti train quantise` makes its graph).
+            exit_gap: where 20 more documents of a list have no logit within so much of the tenth best, the rest is not
+                read and stays as the first stage has it; 0 reads all. See `periti.rankers.early_exit`.
         """
 
         model: str = ""
@@ -59,6 +62,7 @@ class CrossEncoderRanker(PairRanker):
         query_budget: int = 64
         relevant_label: int = -1
         precision: str = FLOAT32
+        exit_gap: float = 0.0
 
         def __post_init__(self) -> None:
             for name, least in (("depth", 1), ("max_length", 0), ("query_budget", 1)):
@@ -67,6 +71,7 @@ class CrossEncoderRanker(PairRanker):
             known = (*PRECISIONS, INT8)
             if self.precision not in known:
                 raise ConfigError(f"ranker: no precision {self.precision!r}; known: {', '.join(known)}")
+            EarlyExit(self.exit_gap)
 
     @classmethod
     def open(cls, options: Options) -> Self:
@@ -78,7 +83,7 @@ class CrossEncoderRanker(PairRanker):
         """
         if not options.model:
             raise ConfigError("ranker 'cross-encoder' needs a model; set model to a folder or a name on the hub")
-        return cls(CrossEncoderScorer(_opened(options)), options.depth)
+        return cls(CrossEncoderScorer(_opened(options)), options.depth, until=EarlyExit(options.exit_gap))
 
 
 def _opened(options: CrossEncoderRanker.Options) -> CrossEncoder:

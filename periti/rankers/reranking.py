@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from periti.errors import EncoderError
 from periti.protocols import Corpus, Reranked
+from periti.rankers.early_exit import EarlyExit, score_until
 from periti.types import SCORED, Document, Queries, Run
 
 Logits = NDArray[np.float64]
@@ -58,15 +59,16 @@ class PairRanker:
         scorer: says how relevant each pair is.
         depth: documents of a query that are scored; the others follow in first-stage order.
         chunk: pairs whose texts are held at a time, and the rest of the last one's query.
+        until: when a list is not read to its end; it always is by default.
     """
 
-    def __init__(self, scorer: PairScorer, depth: int, *, chunk: int = 4096) -> None:
-        self.scorer, self.depth, self._chunk = scorer, depth, chunk
+    def __init__(self, scorer: PairScorer, depth: int, *, chunk: int = 4096, until: EarlyExit | None = None) -> None:
+        self.scorer, self.depth, self._chunk, self._until = scorer, depth, chunk, until or EarlyExit()
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """The scorer's identity and the depth; with the digest of the first stage it determines the run."""
-        return {**self.scorer.identity, "depth": self.depth}
+        return {**self.scorer.identity, "depth": self.depth, **self._until.identity}
 
     def rerank(self, queries: Queries, run: Run, corpus: Corpus) -> Run:
         """The run in the scorer's order; raises as `reranked`."""
@@ -82,14 +84,13 @@ class PairRanker:
         pairs = run.frame.filter(pl.col("rank") <= self.depth).join(queries.frame, on="query_id", how="inner")
         pairs = pairs.sort("query_id", "rank")
         notes: Counter[str] = Counter()
-        logits = []
+        parts = [pairs.clear().with_columns(logit=pl.lit(0.0))]
         for part in _whole_queries(pairs, self._chunk):
-            scored = self.scorer.score(part["text"].to_list(), corpus.get(part["doc_id"].to_list()))
-            require_finite(scored.logits, part)
-            logits.append(scored.logits)
-            notes.update(scored.notes)
-        values = np.concatenate(logits) if logits else np.empty(0)
-        return Reranked(finished(run, pairs.select("query_id", "doc_id").with_columns(logit=pl.Series(values))), notes)
+            scored, counts = score_until(self.scorer, part, corpus, self._until)
+            require_finite(scored["logit"].to_numpy(), scored)
+            parts.append(scored)
+            notes.update(counts)
+        return Reranked(finished(run, pl.concat(parts).select("query_id", "doc_id", "logit")), notes)
 
 
 def _whole_queries(pairs: pl.DataFrame, size: int) -> Iterator[pl.DataFrame]:
