@@ -24,6 +24,7 @@ from periti.evaluation.significance import Design, compare, corrections, from_ru
 from periti.evaluation.significance.runs import Terms
 from periti.panels.material import Material, open_material
 from periti.panels.ranking.config import RankerConfig
+from periti.panels.ranking.courses import start_of
 from periti.panels.ranking.first_stage import first_stage
 from periti.panels.ranking.source import first_by_hash
 from periti.panels.slices import DEV, TEST, Slice
@@ -38,6 +39,9 @@ from periti.rankers.reranking import finished, run_digest
 from periti.types import PLAN, Plan, Queries, Run
 
 DEPTH = 100
+STATES = "states"
+"""Folder below --home for states of texts, some 290 kB each."""
+READ_AT_ONCE = 256
 MEASURE = "nDCG@10"
 BM25, DENSE, ADAPTED, RANKER = "bm25", "dense", "dense, adapter", "cross-encoder"
 FUSION, RIVAL, MORE, ALL = "fusion", "fusion, adapter", "cross-encoder + bm25", "fusion with it"
@@ -261,6 +265,21 @@ class Judge:
     seed: int
     fewer: Mapping[str, int]
 
+    def read(self, names: Sequence[str]) -> None:
+        """Let the frozen layers read what will be reranked in some collections, and keep their states on disk."""
+        model = start_of(self.config, self.seed)
+        model.remember(0, self.home / STATES)
+        for name in names:
+            material = open_material(name, self.config.collections, self.config.indexes, Silent())
+            source = open_source(name, self.config.collections[name])
+            words = open_pipeline(first_stage(name, self.config, source, Silent()))
+            parts = [material.slices[DEV]] if DEV in material.slices else []
+            for part in (*parts, self._test_part(name, material)):
+                wanted = words.search(part.queries, DEPTH).frame["doc_id"].unique().sort().to_list()
+                for start in range(0, len(wanted), READ_AT_ONCE):
+                    model.read_alone(material.texts(wanted[start : start + READ_AT_ONCE]))
+                    self.told(f"{name}: {min(start + READ_AT_ONCE, len(wanted)):,} of {len(wanted):,} documents read")
+
     def score(self, folder: Path, names: Sequence[str]) -> None:
         """Compute and keep the logits of some collections: a process of its own may do so for each."""
         logits = self._logits(folder)
@@ -288,7 +307,7 @@ class Judge:
         model = load_cross_encoder(
             folder, max_length=options.max_length, query_budget=options.query_budget, precision=options.precision
         )
-        model.remember(self.config.states_mb << 20)
+        model.remember(self.config.states_mb << 20, self.home / STATES)
         matrix = read_adapter(self.config.adapter).matrix if self.config.adapter else None
         if matrix is None:
             raise TypeError("the ranker starts from a linear adapter")
@@ -312,9 +331,14 @@ class Judge:
         source = open_source(name, self.config.collections[name])
         words = first_stage(name, self.config, source, Silent())
         held_out = lists_of(material, material.slices[DEV], words, logits) if DEV in material.slices else None
-        most = self.most[name not in self.config.learnt and name not in TAUGHT_BY_OTHERS]
-        part = first_by_hash(material.slices[TEST], self.fewer.get(name, most))[DEV]
+        part = self._test_part(name, material)
         return material.domain, held_out, lists_of(material, part, words, logits)
+
+
+    def _test_part(self, name: str, material: Material) -> Slice:
+        """The test queries that are judged."""
+        most = self.most[name not in self.config.learnt and name not in TAUGHT_BY_OTHERS]
+        return first_by_hash(material.slices[TEST], self.fewer.get(name, most))[DEV]
 
 
 def _systems(one: Lists, settings: Mapping[str, tuple[str, Trial]]) -> list[Run]:

@@ -6,7 +6,7 @@ it. Curricula: short trainings of a shallow model, several seeds for each curric
 was trained and scored is kept under --home and is not made again. The screening table is that of
 docs/results/screening.md.
 
-Usage: python -m benchmarks.rankers [--home DIR] [--indexes DIR] [--part gains|score|curricula|page|all] [--seed S]
+Usage: python -m benchmarks.rankers [--home DIR] [--indexes DIR] [--part gains|read|score|curricula|page|all] [--seed S]
 """
 
 from __future__ import annotations
@@ -48,9 +48,12 @@ def gains(arguments: argparse.Namespace) -> None:
     config = replace(read_ranker_config(FILE), home=arguments.home, indexes=arguments.indexes)
     config = starting_from(config, start(arguments))
     command = f"periti train ranker benchmarks/ranker.toml --seed {arguments.seed} --adapter FOLDER"
-    card = train_ranker_of(config, arguments.seed, progress=Terminal(), command=command)
     most = (arguments.most, arguments.most_unseen)
     judge = Judge(config, arguments.home, most, told, arguments.seed, fewer(arguments.fewer))
+    if arguments.part == "read":
+        judge.read(arguments.only)
+        return
+    card = train_ranker_of(config, arguments.seed, progress=Terminal(), command=command)
     if arguments.part == "score":
         judge.score(ranker_folder(config, arguments.seed), arguments.only)
         return
@@ -254,8 +257,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, default=ROOT / "build" / "rankers")
     parser.add_argument("--indexes", type=Path, default=ROOT / "indexes")
-    parser.add_argument("--part", choices=("gains", "score", "curricula", "page", "all"), default="all")
-    parser.add_argument("--only", nargs="+", default=[], help="with --part score: collections to score beforehand")
+    parser.add_argument("--part", choices=("gains", "read", "score", "curricula", "page", "all"), default="all")
+    parser.add_argument("--only", nargs="+", default=[], help="collections, for --part read and --part score")
     parser.add_argument("--most", type=int, default=250, help="test queries of a collection (default: 250)")
     parser.add_argument("--most-unseen", type=int, default=100, help="the same, of one not learnt from (default: 100)")
     parser.add_argument("--fewer", nargs="+", default=[], metavar="NAME=N", help="at most N of a collection after all")
@@ -263,9 +266,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the training and of intervals")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each curriculum (default: 3)")
     arguments = parser.parse_args()
-    if arguments.part in ("gains", "score", "all"):
+    if arguments.part in ("gains", "read", "score", "all"):
         gains(arguments)
-    if arguments.part == "score":
+    if arguments.part in ("read", "score"):
         return
     if arguments.part in ("curricula", "all"):
         curricula(arguments)

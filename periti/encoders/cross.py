@@ -145,8 +145,11 @@ class CrossEncoder:
         """Scores of one padded batch, a tensor (b,), with gradients if those are on."""
         return self.scores(self.model(**self.features(batch)).logits)
 
-    def remember(self, size: int) -> None:
-        """Allow so many bytes for what is computed of a text alone; there is nothing of the kind here."""
+    def remember(self, size: int, folder: Path | None = None) -> None:
+        """Allow bytes, and a folder, for what is computed of a text alone; there is nothing of the kind here."""
+
+    def read_alone(self, documents: Sequence[str]) -> None:
+        """Compute beforehand what is computed of a text alone; there is nothing of the kind here."""
 
     def scores(self, raw: Any) -> Any:
         """One score a pair of its labels' logits, a tensor (b,) of one (b, labels)."""

@@ -16,43 +16,28 @@ start from. A document is cut as if the query had spent its budget, so that its 
 from __future__ import annotations
 
 import copy
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from periti.encoders.adapters import read_arrays, write_arrays
 from periti.encoders.cross import LATE_JOIN_FILE as FILE
-from periti.encoders.cross import CrossEncoder, PairTokens, Template, template_of
+from periti.encoders.cross import CrossEncoder, PairTokens, Template, template_of, weights_digest
 from periti.encoders.passes import Tokens, batches
 from periti.encoders.segments import SCALE, Logits, load_head, mean_of
+from periti.encoders.states import STATES_BYTES, Ids, Read, States
 from periti.errors import EncoderError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 HEAD = ("scales", "weight", "bias", "matrix")
-STATES_BYTES = 256 << 20
-"""States of texts that are remembered: about 1,300 documents of 128 tokens."""
-Ids = tuple[int, ...]
 JOINED = "joined."
-
-
-class Read(NamedTuple):
-    """A text read alone: its states after the layers that read apart, (n, d), and its finished mean, (d,)."""
-
-    states: Tensor
-    mean: Tensor
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of both."""
-        return int(self.states.nbytes) + int(self.mean.nbytes)
+READ_AT_ONCE = 64
 
 
 def late_join_model(encoder: Any, apart: int, matrix: Any = None, folder: Path | None = None) -> Any:
@@ -215,9 +200,18 @@ class LateJoinEncoder(CrossEncoder):
         states = torch.nn.utils.rnn.pad_sequence(pairs, batch_first=True)
         return self.model.upper(states, means, features["attention_mask"], features["token_type_ids"])[:, 0]
 
-    def remember(self, size: int) -> None:
-        """Allow so many bytes for the states of texts."""
+    def remember(self, size: int, folder: Path | None = None) -> None:
+        """Allow so many bytes for the states of texts, and keep all of them in a folder, if one is named."""
         self.states.budget = size
+        if folder is not None:
+            # What reads texts alone is not trained: every ranker over this encoder finds the same states.
+            self.states.folder = folder / f"{weights_digest(self.model.encoder)[:16]}-{self.model.apart}"
+
+    def read_alone(self, documents: Sequence[str]) -> None:
+        """Read documents beforehand, a few at a time, so that their states are remembered."""
+        pairs = self.tokenise([""] * len(documents), documents)
+        for start in range(0, len(pairs), READ_AT_ONCE):
+            self.states.of([tuple(pair.ids[pair.second :]) for pair in pairs[start : start + READ_AT_ONCE]])
 
     def _around(self) -> Template:
         """Each text has its own special tokens."""
@@ -244,42 +238,3 @@ class LateJoinEncoder(CrossEncoder):
                 for row, pair in enumerate(pairs):
                     found[pair.place] = Read(states[row, : len(pair.ids)].clone(), means[row].clone())
         return [found[place] for place in range(len(texts))]
-
-
-class States:
-    """The states of the texts that were asked for last, within a budget of bytes.
-
-    Args:
-        compute: reads texts.
-        budget: bytes that are kept.
-    """
-
-    def __init__(self, compute: Callable[[Sequence[Ids]], list[Read]], budget: int) -> None:
-        self._compute, self.budget = compute, budget
-        self._known: OrderedDict[Ids, Read] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def of(self, texts: Sequence[Ids]) -> dict[Ids, Read]:
-        """The states of texts, computed where they are not remembered."""
-        wanted = list(dict.fromkeys(texts))
-        with self._lock:
-            found = {ids: self._known[ids] for ids in wanted if ids in self._known}
-            for ids in found:
-                self._known.move_to_end(ids)
-        missing = [ids for ids in wanted if ids not in found]
-        if missing:
-            fresh = dict(zip(missing, self._compute(missing), strict=True))
-            found |= fresh
-            self._keep(fresh)
-        return found
-
-    def _keep(self, fresh: dict[Ids, Read]) -> None:
-        with self._lock:
-            for ids, states in fresh.items():
-                if ids not in self._known:
-                    self._known[ids] = states
-                    self._bytes += states.nbytes
-            while self._bytes > self.budget and self._known:
-                _, oldest = self._known.popitem(last=False)
-                self._bytes -= oldest.nbytes

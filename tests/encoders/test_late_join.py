@@ -18,8 +18,9 @@ from periti.encoders.cross import (
     save_cross_encoder,
     untrained_cross_encoder,
 )
-from periti.encoders.late_join import LateJoinEncoder, Read, States
+from periti.encoders.late_join import LateJoinEncoder
 from periti.encoders.quantised import FILE, quantise
+from periti.encoders.states import Read, States
 from periti.errors import ConfigError, EncoderError
 from periti.panels.ranking.config import read_ranker_config
 from periti.rankers.cross_encoder import CrossEncoderRanker
@@ -101,6 +102,34 @@ def test_states_keep_to_their_budget_and_forget_the_oldest() -> None:
     assert asked == [(1,), (2,), (3,)]
     states.of([(2,)])
     assert asked[-1] == (2,)
+
+
+def test_states_kept_in_a_folder_are_read_and_not_made_again(start: LateJoinEncoder, tmp_path: Path) -> None:
+    pairs = tokens(start)
+    whole = start.logits(pairs)
+    start.states = States(start._lower, 0)
+    start.remember(0, tmp_path / "states")
+    start.read_alone(DOCUMENTS)
+    (folder,) = (tmp_path / "states").iterdir()
+    assert len(list(folder.iterdir())) == len(set(DOCUMENTS))
+    assert start.logits(pairs).tolist() == whole.tolist()
+
+    def refuse(texts: Sequence[tuple[int, ...]]) -> list[Read]:
+        raise AssertionError(f"made again: {texts}")
+
+    again = States(refuse, 0, folder)
+    texts = [tuple(pair.ids[pair.second :]) for pair in pairs]
+    assert set(again.of(texts)) == set(texts)
+    # Of other weights there are none, and what is damaged is made again.
+    other = started(tmp_path / "other", Joint(apart=1))
+    other.model.encoder.embeddings.word_embeddings.weight.data += 1
+    other.remember(0, tmp_path / "states")
+    assert other.states.folder is not None
+    assert not other.states.folder.exists()
+    for path in folder.iterdir():
+        path.write_bytes(b"nothing")
+    assert start.logits(pairs).tolist() == whole.tolist()
+    assert set(again.of(texts)) == set(texts)
 
 
 def test_only_the_joined_layers_and_the_head_are_trained(start: LateJoinEncoder) -> None:
