@@ -7,7 +7,7 @@ collections, also those that the ranker has never seen. Logits are kept under --
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,6 @@ from periti.rankers.reranking import finished, run_digest
 from periti.types import PLAN, Plan, Queries, Run
 
 DEPTH = 100
-STATES = "states"
-"""Folder below --home for states of texts, some 290 kB each."""
 READ_AT_ONCE = 256
 MEASURE = "nDCG@10"
 BM25, DENSE, ADAPTED, RANKER = "bm25", "dense", "dense, adapter", "cross-encoder"
@@ -267,8 +265,7 @@ class Judge:
 
     def read(self, names: Sequence[str]) -> None:
         """Let the frozen layers read what will be reranked in some collections, and keep their states on disk."""
-        model = start_of(self.config, self.seed)
-        model.remember(0, self.home / STATES)
+        model = start_of(replace(self.config, states_mb=0), self.seed)
         for name in names:
             material = open_material(name, self.config.collections, self.config.indexes, Silent())
             source = open_source(name, self.config.collections[name])
@@ -307,7 +304,7 @@ class Judge:
         model = load_cross_encoder(
             folder, max_length=options.max_length, query_budget=options.query_budget, precision=options.precision
         )
-        model.remember(self.config.states_mb << 20, self.home / STATES)
+        model.remember(self.config.states_mb << 20, self.config.states)
         matrix = read_adapter(self.config.adapter).matrix if self.config.adapter else None
         if matrix is None:
             raise TypeError("the ranker starts from a linear adapter")

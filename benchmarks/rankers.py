@@ -46,6 +46,7 @@ def gains(arguments: argparse.Namespace) -> None:
     from periti.progress import Terminal
 
     config = replace(read_ranker_config(FILE), home=arguments.home, indexes=arguments.indexes)
+    config = replace(config, states=arguments.home / "states")  # some 290 kB a document
     config = starting_from(config, start(arguments))
     command = f"periti train ranker benchmarks/ranker.toml --seed {arguments.seed} --adapter FOLDER"
     most = (arguments.most, arguments.most_unseen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from periti.encoders.states import Read, States
 from periti.errors import ConfigError, EncoderError
 from periti.panels.ranking.config import read_ranker_config
 from periti.rankers.cross_encoder import CrossEncoderRanker
+from periti.types import Document
 from tests.tiny import save_bert
 
 DOCUMENTS = ["law", "dogs and cats", "heart failure", "a contract " * 9, "aspirin", "law"]
@@ -112,7 +114,7 @@ def test_states_kept_in_a_folder_are_read_and_not_made_again(start: LateJoinEnco
     start.read_alone(DOCUMENTS)
     (folder,) = (tmp_path / "states").iterdir()
     assert len(list(folder.iterdir())) == len(set(DOCUMENTS))
-    assert start.logits(pairs).tolist() == whole.tolist()
+    np.testing.assert_allclose(start.logits(pairs), whole, atol=1e-5)
 
     def refuse(texts: Sequence[tuple[int, ...]]) -> list[Read]:
         raise AssertionError(f"made again: {texts}")
@@ -128,7 +130,7 @@ def test_states_kept_in_a_folder_are_read_and_not_made_again(start: LateJoinEnco
     assert not other.states.folder.exists()
     for path in folder.iterdir():
         path.write_bytes(b"nothing")
-    assert start.logits(pairs).tolist() == whole.tolist()
+    np.testing.assert_allclose(start.logits(pairs), whole, atol=1e-5)
     assert set(again.of(texts)) == set(texts)
 
 
@@ -228,3 +230,19 @@ def test_a_file_may_ask_for_it(tmp_path: Path) -> None:
     assert (found.head, found.apart, found.adapter) == ("late-join", 5, tmp_path / "start")
     with pytest.raises(ConfigError, match="adapter is where head 'late-join' starts; head is 'segments'"):
         read_ranker_config(tmp_path / "bad.toml")
+
+
+def test_a_ranker_may_keep_states_beside_its_index(start: LateJoinEncoder, tmp_path: Path) -> None:
+    save_cross_encoder(start, tmp_path / "saved")
+    options = CrossEncoderRanker.Options(str(tmp_path / "saved"), query_budget=16, states=tmp_path / "states")
+    documents = [Document(f"d{n}", text) for n, text in enumerate(DOCUMENTS)]
+    queries = ["cat law"] * len(documents)
+
+    first = CrossEncoderRanker.open(options).scorer.score(queries, documents).logits
+    (folder,) = (tmp_path / "states").iterdir()
+    assert len(list(folder.iterdir())) == len(set(DOCUMENTS)) + 1  # and the query's
+    again = CrossEncoderRanker.open(options).scorer.score(queries, documents).logits
+    plain = CrossEncoderRanker.open(replace(options, states=None)).scorer.score(queries, documents).logits
+
+    np.testing.assert_allclose(again, first, atol=1e-5)
+    np.testing.assert_allclose(plain, first, atol=1e-5)

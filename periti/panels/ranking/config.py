@@ -50,6 +50,7 @@ class RankerConfig:
         learns_from: the slice whose lists are learnt, "fit", or "utility" where the adapter has learnt "fit": on
             queries that it was fitted to an adapter is better than on others, and would be trusted too much.
         states_mb: of "late-join", memory for states of texts while it is trained; changes no weight.
+        states: of "late-join", a folder where states of texts are kept; changes no weight.
         first_stages: collection -> pipeline (folder or TOML file) whose run makes its lists; BM25 where none is named.
         teachers: collection -> TREC run with a stronger ranker's scores of training queries, for "margin-mse".
         indexes: folder of indexes by collection, read where they have words.
@@ -69,6 +70,7 @@ class RankerConfig:
     adapter: Path | None = None
     learns_from: str = FIT
     states_mb: int = 1024
+    states: Path | None = None
     first_stages: Mapping[str, Path] = field(default_factory=dict)
     teachers: Mapping[str, Path] = field(default_factory=dict)
     indexes: Path = Path("indexes")

@@ -46,7 +46,7 @@ def start_of(config: RankerConfig, seed: int) -> CrossEncoder:
         if config.base is None:
             start.name = MINILM  # which its folder does not say
     start.precision = options.precision  # that dev is measured in
-    start.remember(config.states_mb << 20)
+    start.remember(config.states_mb << 20, config.states)
     return start
 
 
