@@ -331,7 +331,6 @@ class Judge:
         part = self._test_part(name, material)
         return material.domain, held_out, lists_of(material, part, words, logits)
 
-
     def _test_part(self, name: str, material: Material) -> Slice:
         """The test queries that are judged."""
         most = self.most[name not in self.config.learnt and name not in TAUGHT_BY_OTHERS]

@@ -3,9 +3,11 @@
 One model (MiniLM under a head drawn at random; speed does not ask what it learnt), one run, contestants interleaved,
 scores compared. Candidates are passages of MS MARCO, abstracts of SciFact and judgments of AILA, shuffled, as a panel
 over several collections gets them. `rerankers` is no dependency: `pip install --no-deps --target DIR rerankers` and
-PYTHONPATH=DIR bring it in; without it the row is left out, and says so.
+PYTHONPATH=DIR bring it in; without it the row is left out, and says so. A late join of the same encoder and lengths
+(five layers apart) takes turns with them: with nothing read before, with states of the documents in memory, and with
+states on disk. Its scores are its own, and are not compared.
 
-Usage: python -m benchmarks.rerank_speed [--rounds 5] [--seed 1]
+Usage: python -m benchmarks.rerank_speed [--rounds 5] [--seed 1] [--cpu]
 """
 
 from __future__ import annotations
@@ -13,16 +15,21 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 from measuring import interleaved, record, summary
+
+if TYPE_CHECKING:
+    from periti.encoders.cross import CrossEncoder
 
 SHARES = {"msmarco-dl19-dl20-pool": 50, "scifact": 35, "aila-2019-cases": 15}
 QUERY = "does vitamin D supplementation prevent falls and fractures in older adults?"
@@ -69,10 +76,29 @@ def contestants(folder: str, texts: list[str]) -> dict[str, Callable[[], Any]]:
     return made
 
 
+def _scored(model: CrossEncoder, texts: list[str]) -> Any:
+    return model.logits(model.tokenise([QUERY] * len(texts), texts))
+
+
+def late_joins(folder: Path) -> dict[str, CrossEncoder]:
+    """Late joins over MiniLM: one that remembers nothing, one with memory, one with a folder."""
+    from periti.encoders import minilm_path
+    from periti.encoders.cross import Joint, untrained_cross_encoder
+
+    found = {
+        name: untrained_cross_encoder(minilm_path(), 1, head="late-join", joint=Joint(apart=5))
+        for name in ("late join, nothing read", "late join, states in memory", "late join, states on disk")
+    }
+    for model, (size, where) in zip(found.values(), ((0, None), (4 << 30, None), (0, folder)), strict=True):
+        model.remember(size, where)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cpu", action="store_true", help="CPU time, for a machine that others keep busy")
     arguments = parser.parse_args()
     from periti.encoders import minilm_path
     from periti.encoders.cross import save_cross_encoder, untrained_cross_encoder
@@ -82,14 +108,21 @@ def main() -> None:
         save_cross_encoder(untrained_cross_encoder(minilm_path(), arguments.seed), Path(folder))
         calls = contestants(folder, texts)
         scores = {name: np.asarray(call(), dtype=np.float64) for name, call in calls.items()}
-        seconds = interleaved(calls, arguments.rounds, warm=1)
+        for name, model in late_joins(Path(folder) / "states").items():
+            calls[name] = partial(_scored, model, texts)
+        clock = time.process_time if arguments.cpu else time.perf_counter
+        seconds = interleaved(calls, arguments.rounds, warm=1, clock=clock)
     best = {name: min(of) for name, of in seconds.items()}
     record(
         "rerank_speed",
         {
             "candidates": len(texts),
             "seconds": {name: summary(of) for name, of in seconds.items()},
-            "times_as_fast_as": {name: round(best[name] / best["periti"], 2) for name in best if name != "periti"},
+            "clock": "CPU" if arguments.cpu else "wall",
+            "times_as_fast_as": {name: round(best[name] / best["periti"], 2) for name in scores if name != "periti"},
+            "CrossEncoder.predict_takes_times": {
+                name: round(best["CrossEncoder.predict"] / best[name], 2) for name in best if name.startswith("late")
+            },
             "largest_difference": {
                 name: float(np.abs(scores[name] - scores["periti"]).max()) for name in scores if name != "periti"
             },
