@@ -36,9 +36,11 @@ from periti.panels.config import read_panel_config
 PANEL = ROOT / "benchmarks" / "panel.toml"
 PAGE = ROOT / "docs" / "results" / "selection.md"
 DSIR, BETR, QUALITY, BOTH = "DSIR", "BETR", "quality", "DSIR + quality"
+MATCHED, ONCE = "DSIR + BETR", "DSIR + BETR, a document once"
 TEMPERATURES = (0.0, 0.3, 0.6)
 """Of the Gumbel noise that draws have; one is chosen on held-out queries."""
-SELECTORS = (RANDOM, LENGTH, DSIR, BETR, QUALITY, BOTH, ORACLE)
+CONTESTANTS = (DSIR, BETR, QUALITY, BOTH, MATCHED, ONCE)
+SELECTORS = (RANDOM, LENGTH, *CONTESTANTS, ORACLE)
 RATERS = ("ukpconvarg1", "onestop-english")
 
 
@@ -55,6 +57,8 @@ def chooser(rater: Rater, temperature: float) -> Choose:
             QUALITY: bench.scores(QualitySelector(raters=(rater,)), target, seed),
         }
         scores[BOTH] = scores[DSIR] + scores[QUALITY]
+        scores[MATCHED] = scores[DSIR] + scores[BETR]
+        scores[ONCE] = bench.once(scores[MATCHED])
         drawn = {name: bench.drawn(own, temperature, seed) for name, own in scores.items()}
         return {**drawn, ORACLE: bench.oracle(domain, seed)}
 
@@ -80,7 +84,9 @@ def effect(arguments: argparse.Namespace) -> None:
         warm: on_dev(bench, chooser(rater, warm), (DSIR, BETR, BOTH), arguments.dev_seeds, arguments.home)
         for warm in TEMPERATURES
     }
-    temperature = max(dev, key=dev.__getitem__)
+    means = {warm: float(np.mean([list(own.values()) for own in found.values()])) for warm, found in dev.items()}
+    temperature = max(means, key=means.__getitem__)
+    held_out = on_dev(bench, chooser(rater, temperature), SELECTORS, arguments.seeds, arguments.home)
     effects, base = study(bench, chooser(rater, temperature), reduction, arguments.seeds, arguments.home)
     domains = {name: sum(pair.domain == name for pair in bench.pool) for name in {pair.domain for pair in bench.pool}}
     facts = {
@@ -93,7 +99,8 @@ def effect(arguments: argparse.Namespace) -> None:
         "training": OPTIONS.told(),
         "base": base,
         "temperature": temperature,
-        "dev": {str(warm): value for warm, value in dev.items()},
+        "dev": {str(warm): value for warm, value in means.items()},
+        "held_out": held_out,
         "dev_seeds": arguments.dev_seeds,
     }
     record("selection_effect", {**facts, "effects": [asdict(one) for one in effects]})
@@ -238,7 +245,8 @@ def _effect_part(kept: Mapping[str, Any]) -> str:
             f"{kept['examples']} examples; a linear expert trained on them, {kept['training']['steps']} steps; "
             f"{kept['seeds']} seeds (examples, draws and training differ). nDCG@10 on the domain's test, mean over "
             f"seeds with its standard deviation; differences from *{LENGTH}* topic by topic after averaging seeds, "
-            "paired t, Holm over all; 95 % BCa intervals. *Of oracle*: share of the oracle's gain over that baseline.\n"
+            "paired t, Holm over all; 95 % BCa intervals. *Of oracle*: share of the oracle's gain over that baseline. "
+            "*Held out*: nDCG@10 on held-out queries of train, by which selectors may be chosen.\n"
         ),
         (
             f"Pairs are drawn by Gumbel top-k at temperature {kept['temperature']:g}, chosen on held-out queries of "
@@ -246,24 +254,32 @@ def _effect_part(kept: Mapping[str, Any]) -> str:
             f"{', '.join(f'{float(warm):g}: {value:.4f}' for warm, value in kept['dev'].items())}).\n"
         ),
         (
-            "| domain (test queries) | selector | own pairs | words | KL reduction | nDCG@10 | sd | difference | "
-            "interval | Holm | of oracle |"
+            "| domain (test queries) | selector | own pairs | words | KL reduction | held out | nDCG@10 | sd | "
+            "difference | interval | Holm | of oracle |"
         ),
-        "|---|---|---:|---:|---:|---:|---:|---:|---|---:|---:|",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|",
     ]
     for domain in dict.fromkeys(one.domain for one in effects):
         own = {one.selector: one for one in effects if one.domain == domain}
         queries = kept["queries"][domain]
-        lines.append(f"| {domain} ({queries}) | base, not trained | | | | {kept['base'][domain]:.4f} | | | | | |")
-        lines += [_effect_row(domain, own[name], own[ORACLE]) for name in SELECTORS if name in own]
-    lines += ["", *_findings(effects), "", "### KL reduction against effect\n", _correlations(effects), ""]
+        lines.append(f"| {domain} ({queries}) | base, not trained | | | | | {kept['base'][domain]:.4f} | | | | | |")
+        held_out = kept["held_out"][domain]
+        lines += [_effect_row(own[name], held_out[name], own[ORACLE]) for name in SELECTORS if name in own]
+    lines += [
+        "",
+        *_findings(effects, kept["held_out"]),
+        "",
+        "### KL reduction against effect\n",
+        _correlations(effects),
+        "",
+    ]
     return "\n".join(lines)
 
 
-def _effect_row(domain: str, one: Effect, oracle: Effect) -> str:
+def _effect_row(one: Effect, held_out: float, oracle: Effect) -> str:
     start = (
-        f"| {domain} | {one.selector} | {one.precision:.0%} | {one.words:.0f} | {one.reduction:.3f} | "
-        f"{np.mean(one.seeds):.4f} | {np.std(one.seeds, ddof=1):.4f} |"
+        f"| {one.domain} | {one.selector} | {one.precision:.0%} | {one.words:.0f} | {one.reduction:.3f} | "
+        f"{held_out:.4f} | {np.mean(one.seeds):.4f} | {np.std(one.seeds, ddof=1):.4f} |"
     )
     if one.selector == LENGTH:
         return f"{start} | | | |"
@@ -274,20 +290,33 @@ def _effect_row(domain: str, one: Effect, oracle: Effect) -> str:
     return f"{start} {one.difference:+.4f} | [{low:+.4f}, {high:+.4f}] | {holm}{mark} | {share} |"
 
 
-def _findings(effects: Sequence[Effect]) -> list[str]:
-    """For each domain, whether the best selector is significantly above length-matched chance and near the oracle."""
+def _findings(effects: Sequence[Effect], held_out: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """For each domain the selector that is best on its test and the one that held-out queries choose."""
     lines = []
     for domain in dict.fromkeys(one.domain for one in effects):
         own = {one.selector: one for one in effects if one.domain == domain}
-        best = max((own[name] for name in (DSIR, BETR, QUALITY, BOTH)), key=lambda one: one.difference)
-        above = "significantly above" if best.adjusted <= 0.05 and best.difference > 0 else "not significantly above"
-        oracle = own[ORACLE].difference
-        near = "the oracle gains nothing over it, so that nothing can be reached"
-        if oracle > 0:
-            within = "within 10 % of" if best.difference >= 0.9 * oracle else "not within 10 % of"
-            near = f"{within} the oracle's gain ({best.difference:+.4f} of {oracle:+.4f})"
-        lines.append(f"* {domain}: the best selector, {best.selector}, is {above} *{LENGTH}*; {near}.")
+        best = max(CONTESTANTS, key=lambda name: own[name].difference)
+        chosen = max(CONTESTANTS, key=held_out[domain].__getitem__)
+        lines.append(f"* {domain}: the best selector, {_finding(own[best], own[ORACLE])}.")
+        if chosen != best:
+            lines.append(f"  The one that is best on held-out queries, {_finding(own[chosen], own[ORACLE])}.")
+    names = [max(CONTESTANTS, key=lambda name: float(np.mean([own[name] for own in held_out.values()])))]
+    shares = [f"{one.domain} {one.difference:+.4f}" for one in effects if one.selector == names[0]]
+    lines.append(f"* Best on held-out queries of all domains: {names[0]} ({', '.join(shares)}).")
     return lines
+
+
+def _finding(one: Effect, oracle: Effect) -> str:
+    above = "significantly above" if one.adjusted <= 0.05 and one.difference > 0 else "not significantly above"
+    near = "the oracle gains nothing over it, so that nothing can be reached"
+    if oracle.difference > 0:
+        within = "within 10 % of" if one.difference >= 0.9 * oracle.difference else "not within 10 % of"
+        difference, low, high = one.from_oracle
+        near = (
+            f"{within} the oracle's gain ({one.difference:+.4f} of {oracle.difference:+.4f}; from the oracle "
+            f"{difference:+.4f}, [{low:+.4f}, {high:+.4f}])"
+        )
+    return f"{one.selector}, is {above} *{LENGTH}*; {near}"
 
 
 def _correlations(effects: Sequence[Effect]) -> str:
