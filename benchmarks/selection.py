@@ -254,15 +254,15 @@ def _effect_part(kept: Mapping[str, Any]) -> str:
             f"{', '.join(f'{float(warm):g}: {value:.4f}' for warm, value in kept['dev'].items())}).\n"
         ),
         (
-            "| domain (test queries) | selector | own pairs | words | KL reduction | held out | nDCG@10 | sd | "
-            "difference | interval | Holm | of oracle |"
+            "| domain (test queries) | selector | own pairs | documents | words | KL reduction | held out | nDCG@10 | "
+            "sd | difference | interval | Holm | of oracle |"
         ),
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|",
     ]
     for domain in dict.fromkeys(one.domain for one in effects):
         own = {one.selector: one for one in effects if one.domain == domain}
         queries = kept["queries"][domain]
-        lines.append(f"| {domain} ({queries}) | base, not trained | | | | | {kept['base'][domain]:.4f} | | | | | |")
+        lines.append(f"| {domain} ({queries}) | base, not trained | | | | | | {kept['base'][domain]:.4f} | | | | | |")
         held_out = kept["held_out"][domain]
         lines += [_effect_row(own[name], held_out[name], own[ORACLE]) for name in SELECTORS if name in own]
     lines += [
@@ -278,8 +278,8 @@ def _effect_part(kept: Mapping[str, Any]) -> str:
 
 def _effect_row(one: Effect, held_out: float, oracle: Effect) -> str:
     start = (
-        f"| {one.domain} | {one.selector} | {one.precision:.0%} | {one.words:.0f} | {one.reduction:.3f} | "
-        f"{held_out:.4f} | {np.mean(one.seeds):.4f} | {np.std(one.seeds, ddof=1):.4f} |"
+        f"| {one.domain} | {one.selector} | {one.precision:.0%} | {one.documents:.0f} | {one.words:.0f} | "
+        f"{one.reduction:.3f} | {held_out:.4f} | {np.mean(one.seeds):.4f} | {np.std(one.seeds, ddof=1):.4f} |"
     )
     if one.selector == LENGTH:
         return f"{start} | | | |"

@@ -264,7 +264,8 @@ class Effect:
     """A selector beside random pairs of the same lengths, on the test of one domain.
 
     Attributes:
-        precision: share of the chosen pairs that are the domain's own, mean over seeds; tokens: mean words of a pair.
+        precision: share of the chosen pairs that are the domain's own, mean over seeds; words: mean words of a pair;
+            documents: distinct ones that were chosen, mean over seeds.
         seeds: nDCG@10 of each seed's expert.
         difference, interval, p, adjusted: topic by topic after averaging seeds, against LENGTH; Holm over all.
         from_oracle: difference from the oracle and its interval, in the same way.
@@ -281,6 +282,7 @@ class Effect:
     p: float = 1.0
     adjusted: float = 1.0
     from_oracle: tuple[float, ...] = ()
+    documents: float = 0.0
 
 
 Choose = Callable[[Bench, str, int], Mapping[str, Sequence[Pair]]]
@@ -322,6 +324,7 @@ def study(
             effect: dict[str, Any] = {
                 "precision": float(np.mean([np.mean([pair.domain == domain for pair in pairs]) for pairs in own])),
                 "words": float(np.mean([len(pair.text.split()) for pairs in own for pair in pairs])),
+                "documents": float(np.mean([len({pair.document for pair in pairs}) for pairs in own])),
                 "reduction": float(np.mean(gains[selector])),
                 "seeds": _seeds(table, selector),
             }
