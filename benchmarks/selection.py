@@ -4,7 +4,7 @@ Every part keeps its figures in benchmarks/results/; `--part page` only writes t
 hundred linear experts, a few seconds each, and keeps them under --home. Speed and memory have scripts of their own,
 selection_speed.py and selection_memory.py.
 
-Usage: python -m benchmarks.selection [--home DIR] [--indexes DIR] [--part bakeoff|effect|raters|page|all] [--seeds N]
+Usage: python -m benchmarks.selection [--home DIR] [--indexes DIR] [--part PART] [--seeds N]
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
 from measuring import RESULTS, ROOT, machine, record
@@ -37,6 +38,9 @@ PANEL = ROOT / "benchmarks" / "panel.toml"
 PAGE = ROOT / "docs" / "results" / "selection.md"
 DSIR, BETR, QUALITY, BOTH = "DSIR", "BETR", "quality", "DSIR + quality"
 MATCHED, ONCE = "DSIR + BETR", "DSIR + BETR, a document once"
+DSIR_ONCE, SPLIT = "DSIR, a document once", "DSIR, by chance above the split"
+CANDIDATES = (DSIR_ONCE, SPLIT)
+"""Tried on held-out queries beside MATCHED and ONCE, and not taken to the test."""
 TEMPERATURES = (0.0, 0.3, 0.6)
 """Of the Gumbel noise that draws have; one is chosen on held-out queries."""
 CONTESTANTS = (DSIR, BETR, QUALITY, BOTH, MATCHED, ONCE)
@@ -63,6 +67,36 @@ def chooser(rater: Rater, temperature: float) -> Choose:
         return {**drawn, ORACLE: bench.oracle(domain, seed)}
 
     return choose
+
+
+def candidates(bench: Bench, domain: str, seed: int) -> Mapping[str, Sequence[Pair]]:
+    """What was tried on held-out queries only."""
+    scores = bench.scores(DsirSelector(), bench.target(domain, seed), seed)
+    order = np.argsort(-scores, kind="stable")
+    above = order[: max(two_kinds(scores), bench.budget)]
+    drawn = np.random.default_rng([seed, 4]).choice(above, size=bench.budget, replace=False)
+    return {
+        DSIR_ONCE: bench.drawn(bench.once(scores), 0.0, seed),
+        SPLIT: [bench.pool[place] for place in np.sort(drawn)],
+    }
+
+
+def two_kinds(scores: NDArray[np.float64]) -> int:
+    """How many scores are of the upper of two kinds: the split with the largest variance between them (Otsu)."""
+    ordered = np.sort(scores)
+    below = np.arange(1, len(scores))
+    sums = np.cumsum(ordered)
+    means = sums[:-1] / below, (sums[-1] - sums[:-1]) / (len(scores) - below)
+    between = below * (len(scores) - below) * (means[1] - means[0]) ** 2
+    return len(scores) - int(below[np.argmax(between)])
+
+
+def tried(arguments: argparse.Namespace) -> None:
+    """What candidates that were not tested reach on held-out queries."""
+    config = replace(read_panel_config(PANEL), indexes=arguments.indexes)
+    bench = open_bench(config, arguments.home, arguments.budget, arguments.examples, arguments.most)
+    found = on_dev(bench, candidates, CANDIDATES, arguments.seeds, arguments.home)
+    record("selection_candidates", {"seeds": arguments.seeds, "held_out": found})
 
 
 def reduction(target: Target, bench: Bench, pairs: Sequence[Pair]) -> float:
@@ -231,6 +265,12 @@ def _costs_part() -> str:
         f"{run['worker_peak_bytes'] / 1e6:.0f} MB in a worker."
         for run in (memory or {"runs": []})["runs"]
     ]
+    if memory:
+        grown = memory["largest_vs_smallest"]
+        lines.append(
+            f"* The largest pool takes {grown['peak_bytes']:.3f} times the memory of the smallest in the main process, "
+            f"{grown['worker_peak_bytes']:.3f} times in a worker."
+        )
     where = "`python -m benchmarks.selection_speed --data-selection PYTHON` and `python benchmarks/selection_memory.py`"
     return "\n".join([*lines, "", f"Printed by {where}.", ""])
 
@@ -268,6 +308,7 @@ def _effect_part(kept: Mapping[str, Any]) -> str:
     lines += [
         "",
         *_findings(effects, kept["held_out"]),
+        *_tried_part(kept["held_out"]),
         "",
         "### KL reduction against effect\n",
         _correlations(effects),
@@ -306,6 +347,28 @@ def _findings(effects: Sequence[Effect], held_out: Mapping[str, Mapping[str, flo
     return lines
 
 
+def _tried_part(held_out: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """How the combined selectors came to be tested."""
+    kept = kept_figures("selection_candidates")
+    if kept is None:
+        return []
+    means = {
+        name: float(np.mean([own[name] for own in found.values()]))
+        for found in (held_out, kept["held_out"])
+        for name in next(iter(found.values()))
+        if name in (DSIR, BETR, MATCHED, ONCE, *CANDIDATES)
+    }
+    told = "; ".join(f"{name} {value:.4f}" for name, value in means.items())
+    return [
+        "",
+        (
+            f"*{MATCHED}* and *{ONCE}* were added when the other selectors had been tested already, since the pairs "
+            "that these choose share documents. They were chosen from four candidates on held-out queries (means over "
+            f"domains and {kept['seeds']} seeds: {told}); the other two were not tested."
+        ),
+    ]
+
+
 def _finding(one: Effect, oracle: Effect) -> str:
     above = "significantly above" if one.adjusted <= 0.05 and one.difference > 0 else "not significantly above"
     near = "the oracle gains nothing over it, so that nothing can be reached"
@@ -335,7 +398,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, default=ROOT / "build" / "selection")
     parser.add_argument("--indexes", type=Path, default=ROOT / "indexes")
-    parser.add_argument("--part", choices=("bakeoff", "effect", "raters", "page", "all"), default="all")
+    parser.add_argument("--part", choices=("bakeoff", "effect", "tried", "raters", "page", "all"), default="all")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--bakeoff-seeds", type=int, default=5)
     parser.add_argument("--budget", type=int, default=400, help="pairs to choose (default: 400)")
@@ -349,6 +412,8 @@ def main() -> None:
         raters()
     if arguments.part in ("effect", "all"):
         effect(arguments)
+    if arguments.part in ("tried", "all"):
+        tried(arguments)
     PAGE.write_text(page(), encoding="utf-8")
     print(PAGE)
 

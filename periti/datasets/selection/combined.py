@@ -43,10 +43,9 @@ class Share:
         found = self.scorer.score(texts)
         closed = np.isneginf(found)
         z: Scores = self.weight * (np.where(closed, 0.0, found) - np.array(self.mean)) / np.array(self.scale)
-        if not self.aligned:
-            closed, z = closed.any(axis=1, keepdims=True), z.sum(axis=1, keepdims=True)
         z[closed] = -np.inf
-        return z
+        summed: Scores = z if self.aligned else z.sum(axis=1, keepdims=True)
+        return summed
 
 
 @dataclass(frozen=True)

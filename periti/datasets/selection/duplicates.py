@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from periti.datasets.selection.bits import Bits
 
 Digests = NDArray[np.uint64]
-PART_ROWS = 1 << 16
-MOST_PARTS = 256
+PART_ROWS = 1 << 15
+MOST_PARTS = 512
 
 
 def same_text(text: str) -> str:
