@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 STRETCH = 1 << 14
 """Rows that are worked on at once: a fixed number, so that no sum depends on how a pool was cut. A multiple of 8.
 
-Small enough that the arrays of a stretch do not show in a job's memory, which then is the same for pools of any size."""
+Small enough that the arrays of a stretch do not show in a job's memory, which then is the same for any pool."""
 
 
 class Bits:
