@@ -115,7 +115,6 @@ def test_answers_that_can_not_be_read_are_counted_and_their_pairs_left_out(
         (Fault(text="A"), "goes by position"),
         (Fault(text="I would rather not say"), "none of the 20 pairs has answers enough that can be read"),
         (Fault(status=401), "401"),
-        (Fault(body=b"{not json"), "not JSON"),
     ],
 )
 def test_a_judge_that_misbehaves_is_one_sentence_and_writes_nothing(
