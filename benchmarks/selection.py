@@ -4,7 +4,7 @@ Every part keeps its figures in benchmarks/results/; `--part page` only writes t
 hundred linear experts, a few seconds each, and keeps them under --home. Speed and memory have scripts of their own,
 selection_speed.py and selection_memory.py.
 
-Usage: python -m benchmarks.selection [--home DIR] [--indexes DIR] [--part bakeoff|effect|raters|page|all] [--seeds N]
+Usage: python -m benchmarks.selection [--home DIR] [--indexes DIR] [--part PART] [--seeds N]
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parent))
 from measuring import RESULTS, ROOT, machine, record
@@ -36,9 +37,14 @@ from periti.panels.config import read_panel_config
 PANEL = ROOT / "benchmarks" / "panel.toml"
 PAGE = ROOT / "docs" / "results" / "selection.md"
 DSIR, BETR, QUALITY, BOTH = "DSIR", "BETR", "quality", "DSIR + quality"
+MATCHED, ONCE = "DSIR + BETR", "DSIR + BETR, a document once"
+DSIR_ONCE, SPLIT = "DSIR, a document once", "DSIR, by chance above the split"
+CANDIDATES = (DSIR_ONCE, SPLIT)
+"""Tried on held-out queries beside MATCHED and ONCE, and not taken to the test."""
 TEMPERATURES = (0.0, 0.3, 0.6)
 """Of the Gumbel noise that draws have; one is chosen on held-out queries."""
-SELECTORS = (RANDOM, LENGTH, DSIR, BETR, QUALITY, BOTH, ORACLE)
+CONTESTANTS = (DSIR, BETR, QUALITY, BOTH, MATCHED, ONCE)
+SELECTORS = (RANDOM, LENGTH, *CONTESTANTS, ORACLE)
 RATERS = ("ukpconvarg1", "onestop-english")
 
 
@@ -55,10 +61,42 @@ def chooser(rater: Rater, temperature: float) -> Choose:
             QUALITY: bench.scores(QualitySelector(raters=(rater,)), target, seed),
         }
         scores[BOTH] = scores[DSIR] + scores[QUALITY]
+        scores[MATCHED] = scores[DSIR] + scores[BETR]
+        scores[ONCE] = bench.once(scores[MATCHED])
         drawn = {name: bench.drawn(own, temperature, seed) for name, own in scores.items()}
         return {**drawn, ORACLE: bench.oracle(domain, seed)}
 
     return choose
+
+
+def candidates(bench: Bench, domain: str, seed: int) -> Mapping[str, Sequence[Pair]]:
+    """What was tried on held-out queries only."""
+    scores = bench.scores(DsirSelector(), bench.target(domain, seed), seed)
+    order = np.argsort(-scores, kind="stable")
+    above = order[: max(two_kinds(scores), bench.budget)]
+    drawn = np.random.default_rng([seed, 4]).choice(above, size=bench.budget, replace=False)
+    return {
+        DSIR_ONCE: bench.drawn(bench.once(scores), 0.0, seed),
+        SPLIT: [bench.pool[place] for place in np.sort(drawn)],
+    }
+
+
+def two_kinds(scores: NDArray[np.float64]) -> int:
+    """How many scores are of the upper of two kinds: the split with the largest variance between them (Otsu)."""
+    ordered = np.sort(scores)
+    below = np.arange(1, len(scores))
+    sums = np.cumsum(ordered)
+    means = sums[:-1] / below, (sums[-1] - sums[:-1]) / (len(scores) - below)
+    between = below * (len(scores) - below) * (means[1] - means[0]) ** 2
+    return len(scores) - int(below[np.argmax(between)])
+
+
+def tried(arguments: argparse.Namespace) -> None:
+    """What candidates that were not tested reach on held-out queries."""
+    config = replace(read_panel_config(PANEL), indexes=arguments.indexes)
+    bench = open_bench(config, arguments.home, arguments.budget, arguments.examples, arguments.most)
+    found = on_dev(bench, candidates, CANDIDATES, arguments.seeds, arguments.home)
+    record("selection_candidates", {"seeds": arguments.seeds, "held_out": found})
 
 
 def reduction(target: Target, bench: Bench, pairs: Sequence[Pair]) -> float:
@@ -80,7 +118,9 @@ def effect(arguments: argparse.Namespace) -> None:
         warm: on_dev(bench, chooser(rater, warm), (DSIR, BETR, BOTH), arguments.dev_seeds, arguments.home)
         for warm in TEMPERATURES
     }
-    temperature = max(dev, key=dev.__getitem__)
+    means = {warm: float(np.mean([list(own.values()) for own in found.values()])) for warm, found in dev.items()}
+    temperature = max(means, key=means.__getitem__)
+    held_out = on_dev(bench, chooser(rater, temperature), SELECTORS, arguments.seeds, arguments.home)
     effects, base = study(bench, chooser(rater, temperature), reduction, arguments.seeds, arguments.home)
     domains = {name: sum(pair.domain == name for pair in bench.pool) for name in {pair.domain for pair in bench.pool}}
     facts = {
@@ -93,7 +133,8 @@ def effect(arguments: argparse.Namespace) -> None:
         "training": OPTIONS.told(),
         "base": base,
         "temperature": temperature,
-        "dev": {str(warm): value for warm, value in dev.items()},
+        "dev": {str(warm): value for warm, value in means.items()},
+        "held_out": held_out,
         "dev_seeds": arguments.dev_seeds,
     }
     record("selection_effect", {**facts, "effects": [asdict(one) for one in effects]})
@@ -224,6 +265,12 @@ def _costs_part() -> str:
         f"{run['worker_peak_bytes'] / 1e6:.0f} MB in a worker."
         for run in (memory or {"runs": []})["runs"]
     ]
+    if memory:
+        grown = memory["largest_vs_smallest"]
+        lines.append(
+            f"* The largest pool takes {grown['peak_bytes']:.3f} times the memory of the smallest in the main process, "
+            f"{grown['worker_peak_bytes']:.3f} times in a worker."
+        )
     where = "`python -m benchmarks.selection_speed --data-selection PYTHON` and `python benchmarks/selection_memory.py`"
     return "\n".join([*lines, "", f"Printed by {where}.", ""])
 
@@ -238,7 +285,8 @@ def _effect_part(kept: Mapping[str, Any]) -> str:
             f"{kept['examples']} examples; a linear expert trained on them, {kept['training']['steps']} steps; "
             f"{kept['seeds']} seeds (examples, draws and training differ). nDCG@10 on the domain's test, mean over "
             f"seeds with its standard deviation; differences from *{LENGTH}* topic by topic after averaging seeds, "
-            "paired t, Holm over all; 95 % BCa intervals. *Of oracle*: share of the oracle's gain over that baseline.\n"
+            "paired t, Holm over all; 95 % BCa intervals. *Of oracle*: share of the oracle's gain over that baseline. "
+            "*Held out*: nDCG@10 on held-out queries of train, by which selectors may be chosen.\n"
         ),
         (
             f"Pairs are drawn by Gumbel top-k at temperature {kept['temperature']:g}, chosen on held-out queries of "
@@ -246,24 +294,33 @@ def _effect_part(kept: Mapping[str, Any]) -> str:
             f"{', '.join(f'{float(warm):g}: {value:.4f}' for warm, value in kept['dev'].items())}).\n"
         ),
         (
-            "| domain (test queries) | selector | own pairs | words | KL reduction | nDCG@10 | sd | difference | "
-            "interval | Holm | of oracle |"
+            "| domain (test queries) | selector | own pairs | documents | words | KL reduction | held out | nDCG@10 | "
+            "sd | difference | interval | Holm | of oracle |"
         ),
-        "|---|---|---:|---:|---:|---:|---:|---:|---|---:|---:|",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|",
     ]
     for domain in dict.fromkeys(one.domain for one in effects):
         own = {one.selector: one for one in effects if one.domain == domain}
         queries = kept["queries"][domain]
-        lines.append(f"| {domain} ({queries}) | base, not trained | | | | {kept['base'][domain]:.4f} | | | | | |")
-        lines += [_effect_row(domain, own[name], own[ORACLE]) for name in SELECTORS if name in own]
-    lines += ["", *_findings(effects), "", "### KL reduction against effect\n", _correlations(effects), ""]
+        lines.append(f"| {domain} ({queries}) | base, not trained | | | | | | {kept['base'][domain]:.4f} | | | | | |")
+        held_out = kept["held_out"][domain]
+        lines += [_effect_row(own[name], held_out[name], own[ORACLE]) for name in SELECTORS if name in own]
+    lines += [
+        "",
+        *_findings(effects, kept["held_out"]),
+        *_tried_part(kept["held_out"]),
+        "",
+        "### KL reduction against effect\n",
+        _correlations(effects),
+        "",
+    ]
     return "\n".join(lines)
 
 
-def _effect_row(domain: str, one: Effect, oracle: Effect) -> str:
+def _effect_row(one: Effect, held_out: float, oracle: Effect) -> str:
     start = (
-        f"| {domain} | {one.selector} | {one.precision:.0%} | {one.words:.0f} | {one.reduction:.3f} | "
-        f"{np.mean(one.seeds):.4f} | {np.std(one.seeds, ddof=1):.4f} |"
+        f"| {one.domain} | {one.selector} | {one.precision:.0%} | {one.documents:.0f} | {one.words:.0f} | "
+        f"{one.reduction:.3f} | {held_out:.4f} | {np.mean(one.seeds):.4f} | {np.std(one.seeds, ddof=1):.4f} |"
     )
     if one.selector == LENGTH:
         return f"{start} | | | |"
@@ -274,20 +331,56 @@ def _effect_row(domain: str, one: Effect, oracle: Effect) -> str:
     return f"{start} {one.difference:+.4f} | [{low:+.4f}, {high:+.4f}] | {holm}{mark} | {share} |"
 
 
-def _findings(effects: Sequence[Effect]) -> list[str]:
-    """For each domain, whether the best selector is significantly above length-matched chance and near the oracle."""
+def _findings(effects: Sequence[Effect], held_out: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """For each domain the selector that is best on its test and the one that held-out queries choose."""
     lines = []
     for domain in dict.fromkeys(one.domain for one in effects):
         own = {one.selector: one for one in effects if one.domain == domain}
-        best = max((own[name] for name in (DSIR, BETR, QUALITY, BOTH)), key=lambda one: one.difference)
-        above = "significantly above" if best.adjusted <= 0.05 and best.difference > 0 else "not significantly above"
-        oracle = own[ORACLE].difference
-        near = "the oracle gains nothing over it, so that nothing can be reached"
-        if oracle > 0:
-            within = "within 10 % of" if best.difference >= 0.9 * oracle else "not within 10 % of"
-            near = f"{within} the oracle's gain ({best.difference:+.4f} of {oracle:+.4f})"
-        lines.append(f"* {domain}: the best selector, {best.selector}, is {above} *{LENGTH}*; {near}.")
+        best = max(CONTESTANTS, key=lambda name: own[name].difference)
+        chosen = max(CONTESTANTS, key=held_out[domain].__getitem__)
+        lines.append(f"* {domain}: the best selector, {_finding(own[best], own[ORACLE])}.")
+        if chosen != best:
+            lines.append(f"  The one that is best on held-out queries, {_finding(own[chosen], own[ORACLE])}.")
+    names = [max(CONTESTANTS, key=lambda name: float(np.mean([own[name] for own in held_out.values()])))]
+    shares = [f"{one.domain} {one.difference:+.4f}" for one in effects if one.selector == names[0]]
+    lines.append(f"* Best on held-out queries of all domains: {names[0]} ({', '.join(shares)}).")
     return lines
+
+
+def _tried_part(held_out: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """How the combined selectors came to be tested."""
+    kept = kept_figures("selection_candidates")
+    if kept is None:
+        return []
+    means = {
+        name: float(np.mean([own[name] for own in found.values()]))
+        for found in (held_out, kept["held_out"])
+        for name in next(iter(found.values()))
+        if name in (DSIR, BETR, MATCHED, ONCE, *CANDIDATES)
+    }
+    told = "; ".join(f"{name} {value:.4f}" for name, value in means.items())
+    return [
+        "",
+        (
+            f"*{MATCHED}* and *{ONCE}* were added when the other selectors had been tested already, since the pairs "
+            f"that these choose share documents. Of four candidates *{MATCHED}* was taken beforehand, as the plain "
+            f"combination, and *{ONCE}* as the best on held-out queries (means over domains and {kept['seeds']} seeds: "
+            f"{told}); the other two were not tested."
+        ),
+    ]
+
+
+def _finding(one: Effect, oracle: Effect) -> str:
+    above = "significantly above" if one.adjusted <= 0.05 and one.difference > 0 else "not significantly above"
+    near = "the oracle gains nothing over it, so that nothing can be reached"
+    if oracle.difference > 0:
+        within = "within 10 % of" if one.difference >= 0.9 * oracle.difference else "not within 10 % of"
+        difference, low, high = one.from_oracle
+        near = (
+            f"{within} the oracle's gain ({one.difference:+.4f} of {oracle.difference:+.4f}; from the oracle "
+            f"{difference:+.4f}, [{low:+.4f}, {high:+.4f}])"
+        )
+    return f"{one.selector}, is {above} *{LENGTH}*; {near}"
 
 
 def _correlations(effects: Sequence[Effect]) -> str:
@@ -306,7 +399,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, default=ROOT / "build" / "selection")
     parser.add_argument("--indexes", type=Path, default=ROOT / "indexes")
-    parser.add_argument("--part", choices=("bakeoff", "effect", "raters", "page", "all"), default="all")
+    parser.add_argument("--part", choices=("bakeoff", "effect", "tried", "raters", "page", "all"), default="all")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--bakeoff-seeds", type=int, default=5)
     parser.add_argument("--budget", type=int, default=400, help="pairs to choose (default: 400)")
@@ -320,6 +413,8 @@ def main() -> None:
         raters()
     if arguments.part in ("effect", "all"):
         effect(arguments)
+    if arguments.part in ("tried", "all"):
+        tried(arguments)
     PAGE.write_text(page(), encoding="utf-8")
     print(PAGE)
 

@@ -161,6 +161,16 @@ class Bench:
         order = np.argsort(-(scores + temperature * noise), kind="stable")
         return [self.pool[place] for place in np.sort(order[: self.budget])]
 
+    def once(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The scores with -inf for a pair whose document has a better one, as `periti select --once document` does."""
+        best: dict[str, int] = {}
+        for place in np.argsort(-scores, kind="stable").tolist():
+            best.setdefault(self.pool[place].document, place)
+        left = np.full(len(scores), -np.inf)
+        kept = list(best.values())
+        left[kept] = scores[kept]
+        return left
+
     def oracle(self, domain: str, seed: int) -> list[Pair]:
         """The domain's own pairs, by chance."""
         own = [place for place, pair in enumerate(self.pool) if pair.domain == domain]
@@ -254,9 +264,11 @@ class Effect:
     """A selector beside random pairs of the same lengths, on the test of one domain.
 
     Attributes:
-        precision: share of the chosen pairs that are the domain's own, mean over seeds; tokens: mean words of a pair.
+        precision: share of the chosen pairs that are the domain's own, mean over seeds; words: mean words of a pair;
+            documents: distinct ones that were chosen, mean over seeds.
         seeds: nDCG@10 of each seed's expert.
         difference, interval, p, adjusted: topic by topic after averaging seeds, against LENGTH; Holm over all.
+        from_oracle: difference from the oracle and its interval, in the same way.
     """
 
     domain: str
@@ -269,6 +281,8 @@ class Effect:
     interval: tuple[float, float] = (0.0, 0.0)
     p: float = 1.0
     adjusted: float = 1.0
+    from_oracle: tuple[float, ...] = ()
+    documents: float = 0.0
 
 
 Choose = Callable[[Bench, str, int], Mapping[str, Sequence[Pair]]]
@@ -303,11 +317,14 @@ def study(
             [plain, *runs.values()], part.qrels, parse([MEASURE], material.min_rel), Terms(missing="zero")
         )[0][0]
         base[domain] = float(table.values[:, table.column("base")].mean())
-        judged = compare([table.averaged(r"(.+) \d+")], Design(baseline=LENGTH)).tables[0]
+        judged, beside = (
+            compare([table.averaged(r"(.+) \d+")], Design(baseline=name)).tables[0] for name in (LENGTH, ORACLE)
+        )
         for selector, own in chosen.items():
             effect: dict[str, Any] = {
                 "precision": float(np.mean([np.mean([pair.domain == domain for pair in pairs]) for pairs in own])),
                 "words": float(np.mean([len(pair.text.split()) for pairs in own for pair in pairs])),
+                "documents": float(np.mean([len({pair.document for pair in pairs}) for pairs in own])),
                 "reduction": float(np.mean(gains[selector])),
                 "seeds": _seeds(table, selector),
             }
@@ -316,6 +333,9 @@ def study(
                 ends = (pair.intervals[-1].low, pair.intervals[-1].high)
                 effect |= {"difference": pair.difference, "interval": ends, "p": pair.p}
                 tested.append((len(effects), pair.p))
+            other = beside.between(selector, ORACLE)
+            if other is not None:
+                effect["from_oracle"] = (other.difference, other.intervals[-1].low, other.intervals[-1].high)
             effects.append(Effect(domain, selector, **effect))
     holm = corrections.holm(np.array([p for _, p in tested]))
     for (place, _), p in zip(tested, holm, strict=True):
@@ -323,17 +343,19 @@ def study(
     return effects, base
 
 
-def on_dev(bench: Bench, choose: Choose, selectors: Sequence[str], seeds: int, home: Path) -> float:
-    """Mean over domains, selectors and seeds of nDCG@10 on held-out queries: what settings are chosen by."""
-    found: list[float] = []
+def on_dev(
+    bench: Bench, choose: Choose, selectors: Sequence[str], seeds: int, home: Path
+) -> dict[str, dict[str, float]]:
+    """Domain -> selector -> mean over seeds of nDCG@10 on held-out queries: what settings are chosen by."""
+    found: dict[str, dict[str, list[float]]] = {}
     for domain, judge in bench.devs.items():
         for seed in range(1, seeds + 1):
             for selector, pairs in choose(bench, domain, seed).items():
                 if selector in selectors:
                     run = bench.run(Trained(domain, selector, seed, pairs), home, judge)
                     values = measured(run, judge[1], MEASURE, judge[0].min_rel)["value"]
-                    found.append(float(values.to_numpy().mean()))
-    return float(np.mean(found))
+                    found.setdefault(domain, {}).setdefault(selector, []).append(float(values.to_numpy().mean()))
+    return {domain: {name: float(np.mean(seen)) for name, seen in own.items()} for domain, own in found.items()}
 
 
 def _seeds(table: Scores, selector: str) -> tuple[float, ...]:

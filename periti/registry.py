@@ -170,6 +170,7 @@ SELECTORS = Registry(
         "target": "periti.datasets.selection.target:TargetRanker",
         "quad": "periti.datasets.selection.quad:QuadSelector",
         "quality": "periti.datasets.selection.quality.selector:QualitySelector",
+        "combined": "periti.datasets.selection.combined:CombinedSelector",
     },
 )
 

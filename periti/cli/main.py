@@ -13,7 +13,7 @@ from periti.errors import PeritiError
 
 COMMANDS = (
     "demo", "datasets", "index", "search", "run", "calibrate", "fuse", "evaluate", "compare", "agree",
-    "adjudicate", "screen", "select", "train", "router", "mesh", "serve", "doctor",
+    "adjudicate", "screen", "select", "judge", "train", "router", "mesh", "serve", "doctor",
 )  # fmt: skip
 
 DESCRIPTION = "Retrieval and ranking by a panel of domain experts, with evaluation people can trust."
@@ -32,6 +32,8 @@ EPILOG = """examples:
   periti screen --dataset cohen-screening --all      which citations of a review to read first, and when to stop
   periti select dsir --pool pool.jsonl --target examples.jsonl --budget 5% --seed 1 --out chosen.parquet
                                                      what of a pool experts should learn from
+  periti judge --pool pool.jsonl --judge-url http://localhost:8000/v1 --judge-model NAME --out judged.jsonl
+                                                     pairs labelled by criteria of quality, by asking a model
   periti train expert panel.toml --seed 1            experts over one frozen document encoder
   periti train ranker ranker.toml --seed 1           a cross-encoder over a first stage's lists
   periti router evaluate panel.toml                  is the routed panel better than one model?

@@ -99,6 +99,12 @@ def _add_drawing(parser: argparse.ArgumentParser, budget: str | None) -> None:
     drawing.add_argument(
         "--quota", default="", help="of groups: equal, pool, or a=2,b=1 (default: none, all groups compete)"
     )
+    drawing.add_argument(
+        "--once",
+        default="",
+        metavar="COLUMN",
+        help="choose each value of a column once, by its best record: document, query (default: as often as it comes)",
+    )
     drawing.add_argument("--write-weight", action="store_true", help="write `weight`, by the score")
     drawing.add_argument("--write-order", choices=("best-first", "best-last"), help="write `order`, by the score")
     drawing.add_argument(
@@ -160,6 +166,7 @@ def _job(arguments: argparse.Namespace) -> Job:
         stages=(*stages.stages(arguments), *own),
         decontamination=decontamination,
         duplicates=not arguments.keep_duplicates,
+        once=arguments.once,
         absent=absent,
         written=Written(arguments.write_weight, arguments.write_order or ""),
         explain=arguments.explain,

@@ -196,3 +196,41 @@ def test_the_help_of_every_method_has_an_example_that_parses(method: str, capsys
     assert examples
     for example in examples:
         parser().parse_args(shlex.split(example)[1:])
+
+
+def test_methods_are_combined_and_a_domain_is_chosen_once(
+    pool: Path, target: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "chosen.jsonl"
+
+    report = select(
+        capsys, "combined", "--of", "dsir=2", "target", "--embed-sample", 40, "--pool", pool, "--target", target,
+        "--budget", 2, "--once", "domain", "--explain", "d7", "--out", out,
+    )  # fmt: skip
+
+    chosen = [json.loads(line) for line in out.read_text().splitlines()]
+    assert sorted(row["domain"] for row in chosen) == ["a", "b"]
+    assert report["removed"]["the same domain, a lower score"] == 298
+    assert [reason["what"] for reason in report["explained"]["reasons"]][:2] == [
+        "dsir, in standard deviations",
+        "target, in standard deviations",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("of", "says"),
+    [
+        (["dsir"], "give two methods or more"),
+        (["dsir", "dsir=2"], "each once"),
+        (["dsir", "charm"], "--of is 'charm'; give one of dsir, target, quality"),
+        (["dsir=-1", "target"], "perhaps with a weight"),
+        (["dsir", "quality"], "--of quality and --rater FOLDER go together"),
+    ],
+)
+def test_methods_that_can_not_be_combined_are_one_sentence(
+    pool: Path, target: Path, capsys: pytest.CaptureFixture[str], of: list[str], says: str
+) -> None:
+    files = ("--pool", pool, "--target", target, "--budget", 2, "--out", pool.with_name("chosen.jsonl"))
+
+    assert periti("select", "combined", "--of", *of, *files) == 2
+    assert says in capsys.readouterr().err

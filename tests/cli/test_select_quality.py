@@ -170,3 +170,54 @@ def test_criteria_that_nobody_shares_choose_nothing(
 
     assert status == 2
     assert "none of the 4 criteria agrees with the people" in capsys.readouterr().err
+
+
+def rewriting(number: int, seen: Seen) -> Fault:
+    """The model above, which knows a better description of any criterion but the first time says nothing of use."""
+    if "Describe" not in seen.prompt:
+        worth = "has more good words" in seen.prompt
+        first, second = re.findall(r"Text [AB]:\n(.*?)\n\n", seen.prompt, re.DOTALL)
+        gain = goodness(first) - goodness(second)
+        # Without a good description, right about two pairs in three.
+        right = worth or len(first) % 3 or len(second) % 3
+        return model(number, seen) if right or not gain else Fault(text="B" if gain > 0 else "A")
+    if "criterion vague" in seen.prompt:
+        return Fault(text="I could say it better.\n**Description:** has more good words.")
+    return Fault(text="Sorry, I have no idea.\n")
+
+
+def test_a_model_rewrites_criteria_from_what_they_got_wrong(
+    pairs: Path, pool: Path, server: ModelServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.plan(rewriting)
+    criteria = write(tmp_path / "criteria.jsonl", [{"name": name, "description": "is"} for name in ("vague", "dull")])
+    written = tmp_path / "mined.jsonl"
+
+    status = periti("select", "criteria", "--pairs", pairs, "--criteria", criteria, "--judge-url", server.url,
+                    "--judge-model", "m", "--keep", "0.95", "--rewrite", 2, "--write-criteria", written, "--ask", 20,
+                    "--pool", pool, "--budget", 5, "--out", tmp_path / "chosen.parquet", "--processes", 1)  # fmt: skip
+    told = capsys.readouterr().err
+
+    assert status == 0, told
+    assert re.search("vague: between.*; is$", told, re.MULTILINE)
+    assert re.search("vague: kept.*; has more good words$", told, re.MULTILINE)
+    assert "1 answers had no description in them" in told
+    assert [json.loads(line) for line in written.read_text().splitlines()] == [
+        {"name": "vague", "description": "has more good words"}
+    ]
+    shown = next(seen.prompt for seen in server.seen if "Describe vague" in seen.prompt)
+    assert shown.count("People prefer:") == 4
+
+
+def test_an_endpoint_that_fails_while_it_rewrites_is_one_sentence(
+    pairs: Path, pool: Path, server: ModelServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.plan(lambda number, seen: Fault(status=401) if "Describe" in seen.prompt else rewriting(number, seen))
+
+    status = periti("select", "criteria", "--pairs", pairs, "--judge-url", server.url, "--judge-model", "m", "--keep",
+                    "0.95", "--rewrite", 1, "--pool", pool, "--budget", 5, "--out", tmp_path / "chosen.parquet",
+                    "--processes", 1)  # fmt: skip
+
+    assert status == 2
+    assert "401" in capsys.readouterr().err
+    assert not (tmp_path / "chosen.parquet").exists()

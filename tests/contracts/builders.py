@@ -170,6 +170,12 @@ def rating(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
     return SELECTORS.load("quality")((rater,), embed_words, (("law", 2.0), ("order", -0.5)), sample=50)
 
 
+def combining(tiny: Tiny, bert: Path) -> Any:
+    """A selector with a column for each target and one with criteria, weighted."""
+    parts = (("dsir", SELECTORS.load("dsir")()), ("quality", rating(tiny, bert)))
+    return SELECTORS.load("combined")(parts, (2.0, 0.5), sample=50)
+
+
 def selector(name: str, **options: Any) -> Build:
     """A selector with options that suit a pool of 200 short texts; tests/contracts/test_selectors.py fits it."""
 
@@ -239,6 +245,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
         "target": selector("target", embed=embed_words, sample=120, buckets=4096),
         "quad": selector("quad", embed=embed_words, clusters=4, examined=0.5),
         "quality": rating,
+        "combined": combining,
     },
 }
 

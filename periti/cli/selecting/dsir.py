@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from periti.datasets.selection.pool import Pool
@@ -15,7 +15,7 @@ EPILOG = """examples:
   periti select dsir --pool pool.jsonl --target examples.jsonl --budget 1000 --package --seed 1 --out chosen.parquet"""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Any) -> None:
     """Add what the weights depend on."""
     parser.add_argument("--ngrams", type=int, default=2, metavar="N", help="words of the longest n-gram (default: 2)")
     parser.add_argument("--buckets", type=int, default=10_000, metavar="B", help="to hash into (default: 10000)")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from periti.errors import InputError
 
 if TYPE_CHECKING:
+    from periti.datasets.selection.quality.critiq import Case
     from periti.datasets.selection.quality.judging import Answer, Criterion, Pair
     from periti.rankers.llm.endpoint import Endpoint
 
@@ -43,6 +44,40 @@ class EndpointJudge:
 
         with ThreadPoolExecutor(self._endpoint.settings.concurrency) as threads:
             return list(threads.map(ask, pairs))
+
+
+class EndpointRewriter:
+    """Asks the judge's model for a better description of a criterion, shown pairs that it got wrong.
+
+    Args:
+        judge: whose session asks.
+
+    Attributes:
+        unreadable: answers without a description in them; such criteria stay as they are.
+    """
+
+    def __init__(self, judge: EndpointJudge) -> None:
+        self._session = judge.session
+        self.unreadable = 0
+
+    def __call__(self, criterion: Criterion, cases: Sequence[Case]) -> Criterion | None:
+        """The criterion under its name with another description; None if nothing was wrong or none was given.
+
+        Raises:
+            EndpointError: the endpoint does not answer, after the retries that its settings allow.
+        """
+        from dataclasses import replace
+
+        from periti.datasets.selection.quality import prompts
+        from periti.rankers.llm.wire import Question
+
+        if not cases:
+            return None
+        asked = prompts.rewriting_prompt(criterion, [(case.better, case.worse) for case in cases])
+        answer = self._session.ask(Question(prompts.REWRITING, asked, prompts.REWRITING_TOKENS))
+        description = prompts.read_description(answer.text)
+        self.unreadable += not description
+        return replace(criterion, description=description) if description else None
 
 
 def add_judge_options(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from periti.cli.selecting.embedding import embed_of
 from periti.errors import InputError
@@ -24,10 +24,16 @@ EPILOG = """examples:
 The criteria of all raters are standardised over the pool and summed, each with its weight if there are weights."""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Any, *, required: bool = True) -> None:
     """Add the raters and the weights of their criteria."""
     parser.add_argument(
-        "--rater", nargs="+", type=Path, required=True, metavar="FOLDER", help="raters, from `periti train rater`"
+        "--rater",
+        nargs="+",
+        type=Path,
+        required=required,
+        default=[],
+        metavar="FOLDER",
+        help="raters, from `periti train rater`",
     )
     parser.add_argument(
         "--weight", nargs="+", default=[], metavar="NAME=W", help="of every criterion (default: all the same)"

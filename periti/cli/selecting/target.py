@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from periti.datasets.selection.pool import Pool
@@ -16,7 +16,7 @@ EPILOG = """examples:
       --budget '10% tokens' --seed 1 --out chosen.parquet"""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Any) -> None:
     """Add the sample, and how examples vote."""
     parser.add_argument(
         "--embed-sample",

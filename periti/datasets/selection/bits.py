@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-STRETCH = 1 << 16
-"""Rows that are worked on at once: a fixed number, so that no sum depends on how a pool was cut. A multiple of 8."""
+STRETCH = 1 << 14
+"""Rows that are worked on at once: a fixed number, so that no sum depends on how a pool was cut. A multiple of 8.
+
+Small enough that the arrays of a stretch do not show in a job's memory, which then is the same for any pool."""
 
 
 class Bits:

@@ -50,6 +50,7 @@ class Job:
         stages: take out texts that are like others.
         decontamination: takes out what tests ask; None to switch that off.
         duplicates: whether exact duplicates are taken out.
+        once: a column; of records with the same value there only the one of the best score may be chosen. "" for none.
         absent: collections that could not be compared with, for the report.
         written: which columns are written beside the pool's own.
         explain: id, or "#" and the row from 1, of a document to explain.
@@ -64,6 +65,7 @@ class Job:
     stages: tuple[Stage, ...] = ()
     decontamination: Decontamination | None = None
     duplicates: bool = True
+    once: str = ""
     absent: tuple[str, ...] = ()
     written: Written = field(default_factory=Written)
     explain: str = ""
@@ -110,7 +112,10 @@ def select(job: Job, out: Path, *, blocks: BlockMap = here, progress: Progress |
         outcome.take_out_duplicates()
     for stage in job.stages:
         outcome.take_out_by(stage, job.pool.texts, job.sampling.seed)
-    sample = draw(outcome.scored(), _shared(job, scoring.scorer))
+    sampling = _shared(job, scoring.scorer)
+    if job.once:
+        outcome.take_out_surpassed(job.once, job.pool, together=sampling.shares is None)
+    sample = draw(outcome.scored(), sampling)
     divergence = Divergence(job.targets, job.pool.texts) if job.kl and job.targets else None
     seen = None if divergence is None else divergence.see
     gathering = Gathering(job.pool, outcome, sample, job.written, job.explain, seen)

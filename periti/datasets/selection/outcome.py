@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from periti.datasets.selection.bits import Bits
 from periti.datasets.selection.blocks import Bad
-from periti.datasets.selection.duplicates import Digests, repeated
+from periti.datasets.selection.duplicates import Digests, repeated, surpassed
 from periti.datasets.selection.parts import WorkFolder
+from periti.datasets.selection.pool import Pool
 from periti.datasets.selection.report import Amount
-from periti.datasets.selection.sampler import Rows, Sample, Scored
+from periti.datasets.selection.sampler import Rows, Sample, Scored, moments
 from periti.datasets.selection.scoring import Scoring
 from periti.datasets.selection.selector import Blocks
 from periti.datasets.selection.stages import Stage
+from periti.datasets.selection.values import ColumnDigests
 from periti.errors import InputError
 
 DUPLICATES = "exact duplicates"
@@ -97,6 +99,29 @@ class Outcome:
         marks = Bits(self.size)
         marks.mark(0, ~stay)
         self.removals[stage.name] = marks
+
+    def take_out_surpassed(self, column: str, pool: Pool, *, together: bool) -> None:
+        """Take out every row, of those still there, whose value in a column a row of a better score has.
+
+        Args:
+            column: of the pool.
+            pool: whose rows these are.
+            together: whether the score is the sum of all columns of scores, standardised; else the best of them.
+
+        Raises:
+            InputError: a record has no such column, or nothing in it.
+        """
+        mean, spread = moments(self.scored(), together=together).T
+        digests = ColumnDigests(pool, column)
+
+        def rows() -> Iterator[tuple[NDArray[np.int64], Digests, NDArray[np.float64]]]:
+            for first, found in self.stretches():
+                z = (found["scores"] - mean) / np.where(spread > 0, spread, 1.0)
+                worth = z.sum(axis=1) if together else z.max(axis=1)
+                there = np.flatnonzero(self._open(first, found) & np.isfinite(worth))
+                yield first + there, digests.take(len(found))[there], worth[there]
+
+        self.removals[f"the same {column}, a lower score"] = surpassed(rows, self.size, self.work.path)
 
     def scored(self) -> Scored:
         """What the sampler draws from."""

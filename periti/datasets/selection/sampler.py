@@ -173,7 +173,7 @@ class _Draw:
     def __init__(self, pool: Scored, sampling: Sampling) -> None:
         self._pool, self._sampling = pool, sampling
         self._together = sampling.shares is None
-        self._moments = _moments(pool, together=self._together)
+        self._moments = moments(pool, together=self._together)
         self._taken = Bits(pool.size)
         self._unit = 1 if sampling.budget.unit == TOKENS else 0
 
@@ -249,7 +249,7 @@ class _Draw:
         return keys
 
 
-def _moments(pool: Scored, *, together: bool) -> NDArray[np.float64]:
+def moments(pool: Scored, *, together: bool) -> NDArray[np.float64]:
     """Mean and standard deviation of each column over the rows that it may choose, (t, 2)."""
     counts, sums = np.zeros(len(pool.columns)), np.zeros(len(pool.columns))
     squares = np.zeros(len(pool.columns))

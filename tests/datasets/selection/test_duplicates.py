@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from periti.datasets.selection import duplicates
 from periti.datasets.selection.baselines import RandomLengthSelector, RandomSelector
-from periti.datasets.selection.duplicates import digests, repeated, same_text
+from periti.datasets.selection.duplicates import digests, repeated, same_text, surpassed
 from periti.datasets.selection.keyed import gumbel, stream_key, text_words, uniform
 from periti.datasets.selection.selector import Target
 from periti.datasets.selection.tokens import count_tokens
@@ -50,6 +50,26 @@ def test_the_first_of_equal_texts_stays_however_they_are_divided(
         seen.add(texts[row])
     assert marks.rows().tolist() == expected
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("part_rows", [1 << 16, 7])
+def test_the_row_of_the_largest_value_stays_and_of_several_the_first(
+    tmp_path: Path, part_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicates, "PART_ROWS", part_rows)
+    chance = random.Random(2)
+    texts = [f"text {chance.randrange(150)}" for _ in range(500)]
+    values = [float(chance.randrange(-3, 3)) for _ in range(500)]
+    found = digests(texts)
+
+    def rows() -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float64]]]:
+        for part in np.array_split(np.arange(500), 9):
+            yield part, found[part], np.array(values)[part]
+
+    stay = {max((row for row in range(500) if texts[row] == text), key=lambda row: (values[row], -row))
+            for text in texts}  # fmt: skip
+
+    assert surpassed(rows, 500, tmp_path).rows().tolist() == [row for row in range(500) if row not in stay]
 
 
 def test_keyed_numbers_are_uniform_and_independent_of_what_is_drawn_beside() -> None:

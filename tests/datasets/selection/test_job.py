@@ -83,6 +83,38 @@ def test_duplicates_go_first_and_the_first_of_them_stays(tmp_path: Path) -> None
     assert sum(text != text.lower() for text, _ in selected[True]) == 15
 
 
+@pytest.mark.parametrize("block", [3, 4096])
+def test_each_value_of_a_column_is_chosen_once_by_its_best_record(tmp_path: Path, block: int) -> None:
+    rows = [record | {"source": f"S{i % 40}"} for i, record in enumerate(records(300))]
+    rows[5]["text"] = "never 5"
+    path = write(tmp_path / "pool.jsonl", rows)
+
+    report = select(job(path, "100%", once="source", block=block), tmp_path / "chosen.jsonl")
+
+    best = [max((i for i in range(300) if i % 40 == source and i != 5), key=lambda i: (7 * i % 101, -i))
+            for source in range(40)]  # fmt: skip
+    assert [row["id"] for row in read(tmp_path / "chosen.jsonl")] == [f"d{i}" for i in sorted(best)]
+    assert report.removed["the same source, a lower score"] == 259
+    # What is never chosen is left, but nothing that is 100% of.
+    assert report.left.documents == 41
+
+
+def test_with_several_targets_a_value_is_of_the_record_that_suits_any_best(tmp_path: Path) -> None:
+    rows = [
+        {"id": f"d{i}", "text": f"x {number}", "source": "ab"[i % 2]} for i, number in enumerate((1, 9, 5, 8, 2, 4))
+    ]
+    targets = (Target("large", ("any",)), Target("small", ("any",)))
+
+    select(job(write(tmp_path / "pool.jsonl", rows), "2", once="source", targets=targets), tmp_path / "chosen.jsonl")
+
+    assert [row["id"] for row in read(tmp_path / "chosen.jsonl")] == ["d0", "d1"]
+
+
+def test_a_record_with_nothing_in_the_column_is_named(pool: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="record 1: it has nothing in 'source'"):
+        select(job(pool, once="source"), tmp_path / "chosen.jsonl")
+
+
 def test_tests_filters_and_stages_take_out_what_they_name(pool: Path, tmp_path: Path) -> None:
     class Odd:
         name = "odd rows"
