@@ -70,6 +70,7 @@ HOMES = {
         "periti.encoders.passes",
         "periti.encoders.quantised",
         "periti.encoders.segments",
+        "periti.encoders.states",
         "periti.encoders.tokens",
         "periti.passages.learned",
         "periti.rankers.gate.learning",

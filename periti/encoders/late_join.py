@@ -84,13 +84,13 @@ def _load_joined(model: Any, arrays: Mapping[str, NDArray[Any]], where: Path) ->
 
 
 @cache
-def _kind() -> Any:
-    """The class, defined when torch is wanted: importing this module loads nothing."""
+def _apart() -> Any:
+    """What is trained, and how texts are read alone; defined when torch is wanted: importing this loads nothing."""
     import torch
     from torch import nn
 
-    class LateJoin(nn.Module):
-        """See the module; `config`, `device`, `dtype` and `save_pretrained` are as transformers has them."""
+    class Apart(nn.Module):
+        """The parts of a late join; `config`, `device` and `dtype` are as transformers has them."""
 
         def __init__(self, encoder: Any, apart: int) -> None:
             super().__init__()
@@ -126,6 +126,18 @@ def _kind() -> Any:
             finished = _through(self.encoder.encoder.layer[self.apart :], states, seen)
             return states, mean_of(finished.to(self.dtype), attention_mask)
 
+    return Apart
+
+
+@cache
+def _kind() -> Any:
+    """The class, defined when torch is wanted."""
+    import torch
+    from torch import nn
+
+    class LateJoin(_apart()):  # type: ignore[misc]  # its kind is made when torch is wanted, too
+        """See the module; `save_pretrained` is as transformers has it."""
+
         def upper(self, states: Tensor, means: Sequence[Tensor], mask: Tensor, types: Tensor) -> Tensor:
             """Logits (b, 1) of joined states (b, n, d) and the finished means of query and document, (b, d) each.
 
@@ -138,8 +150,9 @@ def _kind() -> Any:
                 turned = [one + nn.functional.linear(one, self.matrix) for one in (means[0], together[0])]
                 pairs = ((means[0], means[1]), (turned[0], means[1]), (turned[1], together[1]))
                 likeness = torch.stack([nn.functional.cosine_similarity(q, d) for q, d in pairs], dim=1)
-                found: Tensor = nn.functional.linear(whole[:, 0], self.weight, self.bias)
-                return found + (likeness * self.scales).sum(dim=1, keepdim=True)
+                known = (likeness * self.scales).sum(dim=1, keepdim=True)
+                found: Tensor = known + nn.functional.linear(whole[:, 0], self.weight, self.bias)
+                return found
 
         def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Logits:
             """Logits of pairs from one sequence each, everything in one pass: what `LateJoinEncoder` is checked by."""
