@@ -134,11 +134,13 @@ def _gains_part(kept: Mapping[str, Any]) -> str:
     lines = [
         "## Gains\n",
         (
-            "One cross-encoder over all-MiniLM-L6-v2 that joins query and document late and starts from a linear "
-            f"adapter (benchmarks/ranker_start.toml), {training['steps']} steps of {training['options']['batch']} "
-            f"lists, loss {training['options']['loss']}, seed {training['seed']}, trained on the train parts of "
-            f"{', '.join(source['name'].split(':')[0] for source in training['sources'])}; kept is step "
-            f"{training['best_step']}, the best on dev ({training['dev']:.4f}; {training['dev_of_start']:.4f} before). "
+            "One cross-encoder over all-MiniLM-L6-v2 that joins query and document late: it adds up the likeness of "
+            "the two texts read alone, the same by a linear adapter (benchmarks/ranker_start.toml), and that of the "
+            "texts read together. The adapter is fitted to three fifths of the train queries of "
+            f"{', '.join(source['name'].split(':')[0] for source in training['sources'])}, the joined layer and the "
+            f"rest to others ({training['steps']} steps of {training['options']['batch']} lists, loss "
+            f"{training['options']['loss']}, seed {training['seed']}); kept is step {training['best_step']}, the best "
+            f"on dev ({training['dev']:.4f}; {training['dev_of_start']:.4f} before, with the adapter alone). "
             f"It reranks BM25's first {DEPTH}; "
             f"of a collection at most {' or, if unseen, '.join(map(str, kept['most_queries']))} test queries, by hash. "
             f"Rules and weights were chosen on {sum(kept['dev'].values())} held-out queries of train; one setting "
@@ -182,6 +184,13 @@ def _gains_part(kept: Mapping[str, Any]) -> str:
     ]
     lines += [_test(Gain(**{**gain, "interval": tuple(gain["interval"])})) for gain in kept["beyond"]]
     lines += ["", *_verdicts([Gain(**gain) for gain in kept["beyond"]], kept["domains"], f"*{RIVAL}*"), ""]
+    lines += [
+        (
+            "`medquad-pairs` asks held-out questions of MedQuAD itself among a sample of 3,000 of its answers; "
+            "`medquad` those of TREC LiveQA."
+        ),
+        "",
+    ]
     lines += [f"Left out: {'; '.join(f'`{name}`, {why}' for name, why in LEFT_OUT.items())}.", ""]
     return "\n".join(lines)
 
