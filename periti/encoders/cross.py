@@ -24,6 +24,8 @@ HEADS = (CLASSIFIER, SEGMENTS, LATE_JOIN)
 SEGMENTS_FILE, LATE_JOIN_FILE = "segments.safetensors", "late-join.safetensors"
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
 PRECISIONS = (FLOAT32, BFLOAT16)
+PAIR_TOKENS = 2048
+"""Tokens a forward pass over pairs may hold: activations of more do not stay in a core's caches."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class CrossEncoder:
         found = np.empty(len(tokens))
         low = self.precision == BFLOAT16
         with torch.inference_mode(), torch.autocast(self.model.device.type, torch.bfloat16, enabled=low):
-            for batch in batches([pair for pair in tokens if same[pair.place] == pair.place]):
+            for batch in batches([pair for pair in tokens if same[pair.place] == pair.place], most=PAIR_TOKENS):
                 pairs = cast("list[PairTokens]", batch)
                 found[[pair.place for pair in pairs]] = self.forward(pairs).to("cpu", torch.float64).numpy()
         return found[same]

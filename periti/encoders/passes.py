@@ -189,13 +189,13 @@ def query_pass(model: Any, precision: str) -> Pass:
     return Unpadded(double) if Unpadded.fits(double) else Padded(double)
 
 
-def batches(tokens: Sequence[Tokens], *, padded: bool = True) -> Iterator[list[Tokens]]:
-    """Batches of similar length, longest first, each within the token budget."""
+def batches(tokens: Sequence[Tokens], *, padded: bool = True, most: int = BATCH_TOKENS) -> Iterator[list[Tokens]]:
+    """Batches of similar length, longest first, each within a budget of `most` tokens."""
     batch: list[Tokens] = []
     held = 0
     for item in sorted(tokens, key=lambda t: (-len(t.ids), t.place)):
         cost = len(batch[0].ids) if batch and padded else len(item.ids)
-        if batch and (len(batch) == BATCH_TEXTS or held + cost > BATCH_TOKENS):
+        if batch and (len(batch) == BATCH_TEXTS or held + cost > most):
             yield batch
             batch, held, cost = [], 0, len(item.ids)
         batch.append(item)
