@@ -154,6 +154,7 @@ RANKERS = Registry(
         "cross-encoder": "periti.rankers.cross_encoder:CrossEncoderRanker",
         "late-interaction": "periti.rankers.late_interaction.ranker:LateInteractionRanker",
         "passages": "periti.rankers.passages:PassageRanker",
+        "learned-passages": "periti.rankers.learned_passages:LearnedPassageRanker",
         "llm-pointwise": "periti.rankers.llm.pointwise:PointwiseRanker",
         "llm-pairwise": "periti.rankers.llm.pairwise:PairwiseRanker",
         "llm-listwise": "periti.rankers.llm.listwise:ListwiseRanker",

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from periti.cli import train_gate, train_quantise, train_ranker, train_rater
+from periti.cli import train_aggregation, train_gate, train_quantise, train_ranker, train_rater
 from periti.cli.panel_files import add_panel_arguments, read_panel
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def add_parser(commands: Any) -> None:
     train_gate.add_gate_parser(kinds)
     train_rater.add_parser(kinds)
     train_quantise.add_quantise_parser(kinds)
+    train_aggregation.add_aggregation_parser(kinds)
 
 
 def train(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from periti.datasets.selection.quality.features import FeatureOptions
@@ -18,16 +19,25 @@ from periti.datasets.selection.quality.judgments import Judgments, Verdict
 from periti.datasets.selection.quality.rater import train_rater
 from periti.indexers.build import BuildConfig, build_collection
 from periti.indexers.encoding import EncoderSource
+from periti.passages.learned import LearnedConfig
 from periti.passages.splitting import PassageConfig
 from periti.rankers.calibration.calibration import fit
 from periti.rankers.fitted import Source, queries_digest
 from periti.rankers.fusion.settings import FusionSettings
 from periti.rankers.gate.files import TrainedGate, write_gate
+from periti.rankers.learned_passages import (
+    Judged,
+    Likenesses,
+    encoder_of,
+    fit_aggregation,
+    write_aggregation,
+)
 from periti.rankers.llm.settings import EndpointSettings
 from periti.registry import ENCODERS, FUSIONS, POLICIES, RANKERS, RETRIEVERS, ROUTERS, SELECTORS, Registry
 from periti.retrievers.experts import base_encoder
 from periti.retrievers.fingerprints import fingerprint
 from periti.retrievers.routing.table import UtilityTable
+from periti.types import Qrels
 from tests.datasets.selection.vectors import embed_words
 from tests.endpoint import shared_server
 from tests.rankers.gate.synthetic import random_gate
@@ -145,6 +155,23 @@ def by_passages(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
     return kind.open(kind.Options(model=str(save_cross(bert)), depth=5, length=9, stride=5, query_budget=16))
 
 
+def by_learned_passages(tiny: Tiny, bert: Path) -> Any:
+    """An aggregation fitted on the tiny collection's own queries; written at first use."""
+    folder = tiny.folder.parent / "aggregation"
+    if not folder.exists():
+        likenesses = Likenesses(encoder_of(str(bert)), PassageConfig(length=9, stride=5))
+        found = tiny.pipeline.search(tiny.queries, 10)
+        third = found.frame.filter(pl.col("rank") % 3 == 1)
+        qrels = Qrels.of(third.select("query_id", "doc_id", relevance=pl.lit(1)), "tiny")
+        source = Source("tiny", "dev", len(tiny.queries), queries_digest(tiny.queries))
+        settings = LearnedConfig(hidden=8, epochs=2, learning_rate=1e-2)
+        judged = Judged(tiny.queries, found, qrels, 1, source)
+        model, card = fit_aggregation(likenesses, judged, tiny.docstore, settings, seed=1)
+        write_aggregation(model, likenesses, card, folder)
+    kind = RANKERS.load("learned-passages")
+    return kind.open(kind.Options(folder=folder, model=str(bert), depth=5))
+
+
 def interacting(tiny: Tiny, bert: Path) -> Any:  # noqa: ARG001
     kind = RANKERS.load("late-interaction")
     return kind.open(kind.Options(model=str(bert), depth=5, query_budget=16))
@@ -230,6 +257,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
     "rankers": {
         "cross-encoder": crossed,
         "passages": by_passages,
+        "learned-passages": by_learned_passages,
         "identity": plain(RANKERS, "identity"),
         "late-interaction": interacting,
         "llm-pointwise": asking("llm-pointwise"),
