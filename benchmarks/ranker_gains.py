@@ -46,9 +46,9 @@ FUSION, RIVAL, MORE, ALL = "fusion", "fusion, adapter", "cross-encoder + bm25", 
 SEARCHES = (Search("rrf"), *(Search("comb-sum", {"scaling": scaling}) for scaling in ("min-max", "z-score")))
 PARTS: Mapping[str, tuple[str, ...]] = {
     FUSION: (BM25, DENSE),
-    RIVAL: (BM25, ADAPTED),
+    RIVAL: (BM25, DENSE, ADAPTED),
     MORE: (BM25, RANKER),
-    ALL: (BM25, DENSE, RANKER),
+    ALL: (BM25, DENSE, ADAPTED, RANKER),
 }
 TAUGHT_BY_OTHERS = ("medquad",)
 """Collections that are learnt from under another name."""

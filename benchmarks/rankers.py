@@ -177,8 +177,8 @@ def _gains_part(kept: Mapping[str, Any]) -> str:
     lines += [
         "### What joining adds to the adapter\n",
         (
-            f"The same systems against *{RIVAL}*: BM25 with dense search by the adapter that the ranker starts from. "
-            f"Holm over these {len(kept['beyond'])}.\n"
+            f"The same systems against *{RIVAL}*: all of *{ALL}* but the cross-encoder, weights chosen likewise. Holm "
+            f"over these {len(kept['beyond'])}.\n"
         ),
         *TESTS,
     ]
