@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -175,6 +175,18 @@ class PackageNgrams:
     def named(self, text: str) -> Counter[tuple[str, int]]:
         """See Features."""
         return _named(words_of([text], self.engine), self.n, self.of([text]))
+
+
+def stretches(texts: Sequence[str], characters: int = 200_000) -> Iterator[Sequence[str]]:
+    """Texts that follow each other, about so many characters at a time: their n-grams then stay in a core's caches."""
+    start = held = 0
+    for end, text in enumerate(texts):
+        held += len(text)
+        if held >= characters:
+            yield texts[start : end + 1]
+            start, held = end + 1, 0
+    if start < len(texts):
+        yield texts[start:]
 
 
 def _ngrams(words: Words, n: int) -> tuple[Hashes, NDArray[np.bool_]]:

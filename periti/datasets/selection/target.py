@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from periti.datasets.selection.distilled import HashedLinear, fit_linear
-from periti.datasets.selection.features import HashedNgrams
+from periti.datasets.selection.features import HashedNgrams, stretches
 from periti.datasets.selection.keyed import stream_key, uniform
 from periti.datasets.selection.nearness import Vectors, check_options, nearness
 from periti.datasets.selection.selector import MATCHING, Blocks, Embed, Reason, Scores, Target
@@ -43,6 +43,10 @@ class TargetScorer:
 
     def score(self, texts: Sequence[str]) -> Scores:
         """Log-odds of lying in the target's best share of the pool, float64 (n, t); -inf for a text without words."""
+        parts = [self._scored(some) for some in stretches(texts)]
+        return np.concatenate(parts) if parts else np.empty((0, len(self.models)))
+
+    def _scored(self, texts: Sequence[str]) -> Scores:
         found = self.models[0].features.of(texts)
         scores = np.stack([model.of(found) for model in self.models], axis=1)
         scores[found.words == 0] = -np.inf

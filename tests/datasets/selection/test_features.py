@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from periti.datasets.selection.features import Features, HashedNgrams, PackageNgrams
+from periti.datasets.selection.features import Features, HashedNgrams, PackageNgrams, stretches
 from periti.datasets.selection.memo import BucketMemo
 from periti.errors import ConfigError
 
@@ -148,3 +148,14 @@ def test_a_full_memo_forgets_and_its_user_does_not_notice() -> None:
     fresh = [PackageNgrams(1, 1_000).of([text]).bucket.tolist() for text in texts]
 
     assert [features.of([text]).bucket.tolist() for text in texts] == fresh
+
+
+@pytest.mark.parametrize("characters", [1, 5, 12, 1000])
+def test_stretches_hold_every_text_once_and_in_order(characters: int) -> None:
+    texts = ["aaa", "", "bbbb", "c" * 30, "dd"]
+    found = list(stretches(texts, characters))
+
+    assert [text for some in found for text in some] == texts
+    assert all(some for some in found)
+    assert all(len("".join(some[:-1])) < characters for some in found)
+    assert list(stretches([])) == []
