@@ -130,29 +130,18 @@ def page() -> str:
 
 
 def _gains_part(kept: Mapping[str, Any]) -> str:
-    training, settings = kept["training"], kept["settings"]
-    lines = [
-        "## Gains\n",
-        (
-            "One cross-encoder over all-MiniLM-L6-v2 that joins query and document late: it adds up the likeness of "
-            "the two texts read alone, the same by a linear adapter (benchmarks/ranker_start.toml), and that of the "
-            "texts read together. The adapter is fitted to three fifths of the train queries of "
-            f"{', '.join(source['name'].split(':')[0] for source in training['sources'])}, the joined layer and the "
-            f"rest to others ({training['steps']} steps of {training['options']['batch']} lists, loss "
-            f"{training['options']['loss']}, seed {training['seed']}); kept is step {training['best_step']}, the best "
-            f"on dev ({training['dev']:.4f}; {training['dev_of_start']:.4f} before, with the adapter alone). "
-            f"It reranks BM25's first {DEPTH}; "
-            f"of a collection at most {' or, if unseen, '.join(map(str, kept['most_queries']))} test queries, by hash. "
-            f"Rules and weights were chosen on {sum(kept['dev'].values())} held-out queries of train; one setting "
-            "serves all collections"
-            f" (`--part gains --most {kept['most_queries'][0]} --most-unseen {kept['most_queries'][1]}"
-            f"{' --fewer ' * bool(kept['fewer'])}{kept['fewer']}`):\n"
-        ),
-    ]
-    for name, one in settings.items():
+    lines = _made(kept)
+    for name, one in kept["settings"].items():
         weights = ", ".join(f"{part} {weight:.1f}" for part, weight in one["weights"].items())
         options = ", ".join(f"{key}={value}" for key, value in one["options"].items())
         lines.append(f"* *{name}*: {one['rule']} ({options}), weights {weights}; {one['dev']:.4f} on dev")
+    lines += [
+        "",
+        (
+            f"*{ALL}* was at first BM25, dense and cross-encoder; *{ADAPTED}* was added when that had been seen on "
+            "test, because the held-out queries prefer it.\n"
+        ),
+    ]
     lines += ["", "nDCG@10; **bold**: the best of a row; above the line collections whose train part it learnt from.\n"]
     lines += [f"| collection | domain | queries | {' | '.join(SYSTEMS)} |", "|---|---|---:|" + "---:|" * len(SYSTEMS)]
     queries = {gain["collection"]: gain["queries"] for gain in kept["gains"]}
@@ -172,7 +161,7 @@ def _gains_part(kept: Mapping[str, Any]) -> str:
         *TESTS,
     ]
     lines += [_test(Gain(**{**gain, "interval": tuple(gain["interval"])})) for gain in kept["gains"]]
-    both = f"both BM25 and the {FUSION} without it"
+    both = f"both BM25 and *{FUSION}*"
     lines += ["", *_verdicts([Gain(**gain) for gain in kept["gains"]], kept["domains"], both), ""]
     lines += [
         "### What joining adds to the adapter\n",
@@ -193,6 +182,29 @@ def _gains_part(kept: Mapping[str, Any]) -> str:
     ]
     lines += [f"Left out: {'; '.join(f'`{name}`, {why}' for name, why in LEFT_OUT.items())}.", ""]
     return "\n".join(lines)
+
+
+def _made(kept: Mapping[str, Any]) -> list[str]:
+    """How the ranker was made and judged."""
+    training = kept["training"]
+    return [
+        "## Gains\n",
+        (
+            "One cross-encoder over all-MiniLM-L6-v2 that joins query and document late: it adds up the likeness of "
+            "the two texts read alone, the same by a linear adapter (benchmarks/ranker_start.toml), and that of the "
+            "texts read together. The adapter is fitted to three fifths of the train queries of "
+            f"{', '.join(source['name'].split(':')[0] for source in training['sources'])}, the joined layer and the "
+            f"rest to others ({training['steps']} steps of {training['options']['batch']} lists, loss "
+            f"{training['options']['loss']}, seed {training['seed']}); kept is step {training['best_step']}, the best "
+            f"on dev ({training['dev']:.4f}; {training['dev_of_start']:.4f} before, with the adapter alone). "
+            f"It reranks BM25's first {DEPTH}; "
+            f"of a collection at most {' or, if unseen, '.join(map(str, kept['most_queries']))} test queries, by hash. "
+            f"Rules and weights were chosen on {sum(kept['dev'].values())} held-out queries of train; one setting "
+            "serves all collections"
+            f" (`--part gains --most {kept['most_queries'][0]} --most-unseen {kept['most_queries'][1]}"
+            f"{' --fewer ' * bool(kept['fewer'])}{kept['fewer']}`):\n"
+        ),
+    ]
 
 
 def _row(name: str, domain: str, queries: str, means: Mapping[str, float]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,28 @@ from periti.errors import InputError
 if TYPE_CHECKING:
     from periti.rankers.fitted import Source
     from periti.types import Qrels, Queries
+
+
+def add_held_out(command: argparse.ArgumentParser) -> None:
+    """The options that name held-out queries and judgements; `read_held_out` opens them."""
+    command.add_argument("--queries", required=True, metavar="REF", help="held-out queries: a file or a collection")
+    command.add_argument("--qrels", required=True, metavar="REF", help="their judgements: a file or a collection")
+    command.add_argument("--split", metavar="NAME", help="of collections: dev, train ...; never test")
+    command.add_argument(
+        "--min-rel", type=int, metavar="N", help="lowest relevant grade; default: the collection's, or 1"
+    )
+
+
+def read_held_out(arguments: argparse.Namespace) -> tuple[Queries, Qrels, int, Source]:
+    """Queries, judgements, the lowest relevant grade, and where they come from; raises InputError for a test split."""
+    from periti.datasets.references import open_qrels, open_queries
+
+    base, split = split_of(arguments.qrels, arguments.split)
+    qrels = open_qrels(base, split=split or None)
+    asked, of = split_of(arguments.queries, arguments.split)
+    queries = open_queries(asked, split=of or None)
+    source = source_of(arguments.qrels, arguments.split, qrels, queries)
+    return queries, qrels, level_of(arguments.qrels, arguments.min_rel), source
 
 
 def split_of(ref: str, split: str | None) -> tuple[str, str]:

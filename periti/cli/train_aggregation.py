@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from periti.cli.held_out import add_held_out, read_held_out
+
 EPILOG = """examples:
   periti train aggregation indexes/aila --queries aila-2019-cases --qrels aila-2019-cases --split train --out learned
   periti train aggregation indexes/aila --queries dev.tsv --qrels dev.qrels --most 10 --seed 2 --out learned --json
@@ -25,12 +27,7 @@ def add_aggregation_parser(kinds: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("pipeline", type=Path, help="the first stage: a folder with periti.toml, or a TOML file")
-    command.add_argument("--queries", required=True, metavar="REF", help="held-out queries: a file or a collection")
-    command.add_argument("--qrels", required=True, metavar="REF", help="their judgements: a file or a collection")
-    command.add_argument("--split", metavar="NAME", help="of collections: dev, train ...; never test")
-    command.add_argument(
-        "--min-rel", type=int, metavar="N", help="lowest relevant grade (default: the collection's, or 1)"
-    )
+    add_held_out(command)
     command.add_argument("--depth", type=int, default=50, help="documents of a query to learn from (default: 50)")
     command.add_argument("--model", default="", help="folder or hub name of the encoder (default: minilm)")
     command.add_argument("--length", type=int, default=200, help="tokens of a passage (default: 200)")
@@ -48,8 +45,6 @@ def add_aggregation_parser(kinds: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Search, fit, write, and say what came of it."""
     from periti.batches import search_all
-    from periti.cli.held_out import level_of, source_of, split_of
-    from periti.datasets.references import open_qrels, open_queries
     from periti.errors import InputError
     from periti.passages.learned import LearnedConfig
     from periti.passages.splitting import PassageConfig
@@ -63,15 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"{arguments.out} exists already; choose another place or ask to replace it (--force)")
     settings = LearnedConfig(hidden=arguments.hidden, epochs=arguments.epochs)
     passages = PassageConfig(arguments.length, arguments.stride, arguments.most)
-    base, split = split_of(arguments.qrels, arguments.split)
-    qrels = open_qrels(base, split=split or None)
-    asked, of = split_of(arguments.queries, arguments.split)
-    queries = open_queries(asked, split=of or None)
-    source = source_of(arguments.qrels, arguments.split, qrels, queries)
+    queries, qrels, min_rel, source = read_held_out(arguments)
     pipeline = open_pipeline(arguments.pipeline)
     found = search_all(pipeline, queries, arguments.depth, progress=Terminal())
     likenesses = Likenesses(encoder_of(arguments.model), passages)
-    judged = Judged(queries, found, qrels, level_of(arguments.qrels, arguments.min_rel), source)
+    judged = Judged(queries, found, qrels, min_rel, source)
     model, card = fit_aggregation(likenesses, judged, pipeline.corpus, settings, arguments.seed)
     write_aggregation(model, likenesses, card, arguments.out, replacing=arguments.force)
     if arguments.json:

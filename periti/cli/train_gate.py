@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from periti.cli.held_out import add_held_out, read_held_out
 from periti.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,12 +34,7 @@ def add_gate_parser(kinds: Any) -> None:
     command.add_argument(
         "--names", nargs="+", metavar="NAME", help="what to call the sources (default: the runs' tags)"
     )
-    command.add_argument("--queries", required=True, metavar="REF", help="their queries: a file or a collection")
-    command.add_argument("--qrels", required=True, metavar="REF", help="their judgements: a file or a collection")
-    command.add_argument("--split", metavar="NAME", help="of collections: dev, train ...; never test")
-    command.add_argument(
-        "--min-rel", type=int, metavar="N", help="lowest relevant grade; default: the collection's, or 1"
-    )
+    add_held_out(command)
     command.add_argument("--seed", type=int, default=1, help="of weights, batches and masks (default: 1)")
     command.add_argument(
         "--mask", type=float, default=1.0, help="chance that a masked query lacks a source; 0: no masking"
@@ -51,20 +47,14 @@ def add_gate_parser(kinds: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, write, and say what came of it."""
-    from periti.cli.held_out import level_of, source_of, split_of
-    from periti.datasets.references import open_qrels, open_queries
     from periti.rankers.calibration.calibration import Judged
     from periti.rankers.gate.files import write_gate
     from periti.rankers.gate.learning import GateOptions
     from periti.rankers.gate.training import HeldOut, train_gate
 
     runs = _named(arguments)
-    base, split = split_of(arguments.qrels, arguments.split)
-    qrels = open_qrels(base, split=split or None)
-    asked, of = split_of(arguments.queries, arguments.split)
-    queries = open_queries(asked, split=of or None)
-    source = source_of(arguments.qrels, arguments.split, qrels, queries)
-    judged = Judged(qrels, level_of(arguments.qrels, arguments.min_rel))
+    queries, qrels, min_rel, source = read_held_out(arguments)
+    judged = Judged(qrels, min_rel)
     options = GateOptions(seed=arguments.seed, mask=arguments.mask)
     trained = train_gate(runs, HeldOut(queries, judged, source), options)
     write_gate(trained, arguments.out, replace=arguments.force)
