@@ -5,12 +5,14 @@ many pairs it is in, and need no gradient where only what is above is trained (P
 with DeFormer's split of the layers). A copy of the last layers sees both; the layers themselves finish each text alone,
 so that the encoder's own similarity is not forgotten. The logit is
 
-    a * cos(q, d) + b * cos(q + W q, d) + c * cos(q' + W q', d') + w . state of [CLS] + bias
+    a * cos(q, d) + b * cos(q + W q, d) + c * cos(q' + W q', d') + t * MaxSim(q, d) + w . state of [CLS] + bias
 
-with q and d the means of the token states of the two texts read alone, q' and d' read together; a, b and c are equal
-and w is zero at first. Each text has its own [CLS] and [SEP] and counts its positions from 0, so that the first two
-cosines are those of a dense search, the second by a linear adapter W (`periti.encoders.adapters`), which training may
-start from. A document is cut as if the query had spent its budget, so that its states do not depend on the query.
+with q and d the means of the token states of the two texts read alone, q' and d' read together, and MaxSim the mean
+over the query's tokens of the greatest cosine with a token of the document, both read alone, special tokens left out
+(ColBERT, Khattab and Zaharia, SIGIR 2020); a, b, c and t are equal and w is zero at first. Each text has its own [CLS]
+and [SEP] and counts its positions from 0, so that the first two cosines are those of a dense search, the second by a
+linear adapter W (`periti.encoders.adapters`), which training may start from. A document is cut as if the query had
+spent its budget, so that its states do not depend on the query.
 """
 
 from __future__ import annotations
@@ -98,7 +100,7 @@ def _apart() -> Any:
             self.config.num_labels = 1
             self.joined = copy.deepcopy(encoder.encoder.layer[apart:])
             wide = encoder.config.hidden_size
-            self.scales = nn.Parameter(torch.full((3,), SCALE / 2))
+            self.scales = nn.Parameter(torch.full((4,), SCALE / 2))
             self.weight = nn.Parameter(torch.zeros(1, wide))
             self.bias = nn.Parameter(torch.zeros(1))
             self.matrix = nn.Parameter(torch.zeros(wide, wide))
@@ -119,12 +121,11 @@ def _apart() -> Any:
             return self
 
         def alone(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
-            """Of single texts (b, n): states after the first layers, (b, n, d), and finished means, (b, d)."""
+            """Of single texts (b, n): states after the first layers and after all, (b, n, d) each."""
             seen = attention_mask[:, None, None, :]
             states = self.encoder.embeddings(input_ids=input_ids)
             states = _through(self.encoder.encoder.layer[: self.apart], states, seen)
-            finished = _through(self.encoder.encoder.layer[self.apart :], states, seen)
-            return states, mean_of(finished.to(self.dtype), attention_mask)
+            return states, _through(self.encoder.encoder.layer[self.apart :], states, seen)
 
     return Apart
 
@@ -138,18 +139,21 @@ def _kind() -> Any:
     class LateJoin(_apart()):  # type: ignore[misc]  # its kind is made when torch is wanted, too
         """See the module; `save_pretrained` is as transformers has it."""
 
-        def upper(self, states: Tensor, means: Sequence[Tensor], mask: Tensor, types: Tensor) -> Tensor:
-            """Logits (b, 1) of joined states (b, n, d) and the finished means of query and document, (b, d) each.
+        def upper(self, states: Tensor, finished: Tensor, mask: Tensor, types: Tensor) -> Tensor:
+            """Logits (b, 1) of query and document side by side: their states below the join and finished alone.
 
-            `mask` (b, n) has 0 for padding; `types` (b, n) has 0 for the query's tokens and 1 for the document's.
+            `states` and `finished` are (b, n, d); `mask` (b, n) has 0 for padding; `types` (b, n) has 0 for the query's
+            tokens and 1 for the document's.
             """
             states = _through(self.joined, states, mask[:, None, None, :])
             with torch.autocast(states.device.type, enabled=False):
-                whole = states.to(self.dtype)
-                together = [mean_of(whole, mask * (types == side)) for side in (0, 1)]
-                turned = [one + nn.functional.linear(one, self.matrix) for one in (means[0], together[0])]
-                pairs = ((means[0], means[1]), (turned[0], means[1]), (turned[1], together[1]))
-                likeness = torch.stack([nn.functional.cosine_similarity(q, d) for q, d in pairs], dim=1)
+                whole, finished = states.to(self.dtype), finished.to(self.dtype)
+                sides = [mask * (types == side) for side in (0, 1)]
+                alone, together = ([mean_of(some, side) for side in sides] for some in (finished, whole))
+                turned = [one + nn.functional.linear(one, self.matrix) for one in (alone[0], together[0])]
+                pairs = ((alone[0], alone[1]), (turned[0], alone[1]), (turned[1], together[1]))
+                cosines = [nn.functional.cosine_similarity(q, d) for q, d in pairs]
+                likeness = torch.stack([*cosines, _likeness_of_tokens(finished, *map(_inner, sides))], dim=1)
                 known = (likeness * self.scales).sum(dim=1, keepdim=True)
                 found: Tensor = known + nn.functional.linear(whole[:, 0], self.weight, self.bias)
                 return found
@@ -162,9 +166,8 @@ def _kind() -> Any:
             alike = token_type_ids[:, :, None] == token_type_ids[:, None, :]
             seen = (alike & attention_mask[:, None, :].bool())[:, None]
             states = _through(self.encoder.encoder.layer[: self.apart], states, seen)
-            finished = _through(self.encoder.encoder.layer[self.apart :], states, seen).to(self.dtype)
-            means = [mean_of(finished, attention_mask * (token_type_ids == side)) for side in (0, 1)]
-            return Logits(self.upper(states, means, attention_mask, token_type_ids))
+            finished = _through(self.encoder.encoder.layer[self.apart :], states, seen)
+            return Logits(self.upper(states, finished, attention_mask, token_type_ids))
 
         def save_pretrained(self, folder: Path, **options: Any) -> None:
             self.encoder.save_pretrained(folder, **options)
@@ -187,6 +190,25 @@ def _through(layers: Sequence[Any], states: Tensor, seen: Tensor) -> Tensor:
     return states
 
 
+def _inner(side: Tensor) -> Tensor:
+    """The tokens of one text, marked in (b, n), without its first and last: [CLS] and [SEP]."""
+    import torch
+
+    edges = torch.nn.functional.pad(side, (1, 1))
+    return side * edges[:, :-2] * edges[:, 2:]
+
+
+def _likeness_of_tokens(states: Tensor, query: Tensor, document: Tensor) -> Tensor:
+    """MaxSim (b,) within rows of states (b, n, d), of tokens marked in (b, n); 0 where either text has none."""
+    import torch
+
+    unit = torch.nn.functional.normalize(states, dim=-1)
+    cosines = unit @ unit.transpose(1, 2)
+    best = cosines.masked_fill(document[:, None, :] == 0, -1.0).amax(dim=2)
+    found = (best * query).sum(dim=1) / query.sum(dim=1).clamp(min=1)
+    return found * (document.sum(dim=1) > 0)
+
+
 class LateJoinEncoder(CrossEncoder):
     """A cross-encoder over `late_join_model` that computes and remembers the lower states of each text once.
 
@@ -206,12 +228,13 @@ class LateJoinEncoder(CrossEncoder):
 
         texts = [tuple(ids) for pair in batch for ids in (pair.ids[: pair.second], pair.ids[pair.second :])]
         known = self.states.of(texts)
-        queries, documents = ([known[text] for text in texts[side::2]] for side in (0, 1))
-        pairs = [torch.cat([one.states, other.states]) for one, other in zip(queries, documents, strict=True)]
-        means = [torch.stack([one.mean for one in side]) for side in (queries, documents)]
+        pairs = [(known[query], known[document]) for query, document in zip(texts[::2], texts[1::2], strict=True)]
+        states, finished = (
+            torch.nn.utils.rnn.pad_sequence([torch.cat([q[level], d[level]]) for q, d in pairs], batch_first=True)
+            for level in (0, 1)
+        )
         features = self.features(batch)
-        states = torch.nn.utils.rnn.pad_sequence(pairs, batch_first=True)
-        return self.model.upper(states, means, features["attention_mask"], features["token_type_ids"])[:, 0]
+        return self.model.upper(states, finished, features["attention_mask"], features["token_type_ids"])[:, 0]
 
     def remember(self, size: int, folder: Path | None = None) -> None:
         """Allow so many bytes for the states of texts, and keep all of them in a folder, if one is named."""
@@ -247,7 +270,7 @@ class LateJoinEncoder(CrossEncoder):
             for batch in batches([Tokens(place, list(ids), 0) for place, ids in enumerate(texts)]):
                 pairs = [PairTokens(one.place, one.ids, 0, len(one.ids), 0) for one in batch]
                 features = self.features(pairs)
-                states, means = self.model.alone(features["input_ids"], features["attention_mask"])
+                levels = self.model.alone(features["input_ids"], features["attention_mask"])
                 for row, pair in enumerate(pairs):
-                    found[pair.place] = Read(states[row, : len(pair.ids)].clone(), means[row].clone())
+                    found[pair.place] = Read(*(level[row, : len(pair.ids)].clone() for level in levels))
         return [found[place] for place in range(len(texts))]

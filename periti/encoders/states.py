@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 STATES_BYTES = 256 << 20
-"""States of texts that are remembered: about 1,300 documents of 128 tokens."""
+"""States of texts that are remembered: about 650 documents of 128 tokens."""
 Ids = tuple[int, ...]
 
 
 class Read(NamedTuple):
-    """A text read alone: its states after the layers that read apart, (n, d), and its finished mean, (d,)."""
+    """A text read alone: its states after the layers that read apart, and after all layers, (n, d) each."""
 
     states: Tensor
-    mean: Tensor
+    finished: Tensor
 
     @property
     def nbytes(self) -> int:
         """Bytes of both."""
-        return int(self.states.nbytes) + int(self.mean.nbytes)
+        return int(self.states.nbytes) + int(self.finished.nbytes)
 
 
 class States:
@@ -99,7 +99,7 @@ def _name(ids: Ids) -> str:
 def _write(path: Path, read: Read) -> None:
     """Whole or not at all, whoever else writes the same."""
     fresh = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-    write_arrays(fresh, {"states": read.states.numpy(), "mean": read.mean.numpy()}, {})
+    write_arrays(fresh, {"states": read.states.numpy(), "finished": read.finished.numpy()}, {})
     fresh.replace(path)
 
 
@@ -111,6 +111,6 @@ def _read(path: Path) -> Read | None:
         return None
     try:
         arrays, _ = read_arrays(path)
-        return Read(torch.from_numpy(arrays["states"]), torch.from_numpy(arrays["mean"]))
+        return Read(torch.from_numpy(arrays["states"]), torch.from_numpy(arrays["finished"]))
     except (EncoderError, KeyError):
         return None

@@ -94,9 +94,9 @@ def test_states_keep_to_their_budget_and_forget_the_oldest() -> None:
 
     def compute(texts: Sequence[tuple[int, ...]]) -> list[Read]:
         asked.extend(texts)
-        return [Read(torch.zeros(2, 4), torch.zeros(4)) for _ in texts]
+        return [Read(torch.zeros(2, 4), torch.zeros(2, 4)) for _ in texts]
 
-    states = States(compute, budget=2 * 48)
+    states = States(compute, budget=2 * 64)
     states.of([(1,), (2,)])
     states.of([(1,)])
     states.of([(3,)])  # (2,) was asked for longest ago
@@ -155,11 +155,11 @@ def test_texts_read_alone_are_the_encoders_own_vectors_and_rank_by_its_similarit
     assert isinstance(model, LateJoinEncoder)
     pairs = model.tokenise(["heart attack"] * 3, texts)
     for read, theirs in zip(model._lower([tuple(p.ids[p.second :]) for p in pairs]), vectors, strict=True):
-        mine = read.mean.numpy()
+        mine = read.finished.mean(dim=0).numpy()
         np.testing.assert_allclose(mine / np.linalg.norm(mine), theirs / np.linalg.norm(theirs), atol=1e-5)
     assert int(np.argmax(model.logits(pairs))) == 0
     with torch.no_grad():
-        model.model.scales[2] = 0
+        model.model.scales[2:] = 0
 
     # a cos(q, d) + b cos(q, d) without an adapter.
     np.testing.assert_allclose(model.logits(pairs), 20 * np.array(vectors) @ query, atol=1e-4)
@@ -171,10 +171,32 @@ def test_an_adapter_turns_the_query(tmp_path: Path) -> None:
     plain = started(tmp_path / "bert", Joint(apart=1))
     turned = started(tmp_path / "again", Joint(apart=1, matrix=-2 * np.eye(plain.model.matrix.shape[0], dtype="f4")))
     with torch.no_grad():
-        plain.model.scales[0] = turned.model.scales[0] = 0
+        for model in (plain.model, turned.model):
+            model.scales[0] = model.scales[3] = 0
 
     # q + W q = -q: the cosines of what is turned change their sign, and there is nothing else in a new head.
     np.testing.assert_allclose(turned.logits(tokens(turned)), -plain.logits(tokens(plain)), atol=1e-4)
+
+
+def test_tokens_are_compared_one_by_one_without_special_ones(start: LateJoinEncoder) -> None:
+    import torch
+
+    with torch.no_grad():
+        start.model.scales[:3] = 0
+        start.model.scales[3] = 1
+    pairs = start.tokenise(["cat law", "cat law", ""], ["the contract of a cat", "", "cat"])
+    expected = []
+    for pair in pairs:
+        texts = [tuple(pair.ids[: pair.second]), tuple(pair.ids[pair.second :])]
+        query, document = (read.finished[1:-1].numpy() for read in start._lower(texts))
+        cosines = [
+            max((float(q @ d / np.linalg.norm(q) / np.linalg.norm(d)) for d in document), default=0.0) for q in query
+        ]
+        expected.append(sum(cosines) / len(cosines) if cosines else 0.0)
+
+    assert expected[0] > 0
+    assert expected[1:] == [0, 0]
+    np.testing.assert_allclose(start.logits(pairs), expected, atol=1e-5)
 
 
 def test_a_document_is_cut_alike_whatever_the_query(start: LateJoinEncoder) -> None:
