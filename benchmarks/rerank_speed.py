@@ -1,11 +1,12 @@
 """Reranking 100 candidates of mixed length: periti beside CrossEncoder.predict and the `rerankers` package.
 
 One model (MiniLM under a head drawn at random; speed does not ask what it learnt), one run, contestants interleaved,
-scores compared. Candidates are passages of MS MARCO, abstracts of SciFact and judgments of AILA, shuffled, as a panel
-over several collections gets them. `rerankers` is no dependency: `pip install --no-deps --target DIR rerankers` and
-PYTHONPATH=DIR bring it in; without it the row is left out, and says so. A late join of the same encoder and lengths
-(five layers apart) takes turns with them: with nothing read before, with states of the documents in memory, and with
-states on disk. Its scores are its own, and are not compared.
+scores compared; all of them run on the threads of one torch, as many as the report says. Candidates are passages of MS
+MARCO, abstracts of SciFact and judgments of AILA, shuffled, as a panel over several collections gets them. `rerankers`
+is no dependency: `pip install --no-deps --target DIR rerankers` and PYTHONPATH=DIR bring it in; without it the row is
+left out, and says so. A late join of the same encoder and lengths (five layers apart) takes turns with them: with
+nothing read before, with states of the documents in memory, and with states on disk. Its scores are its own, and are
+not compared.
 
 Usage: python -m benchmarks.rerank_speed [--rounds 5] [--seed 1] [--cpu]
 """
@@ -100,6 +101,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cpu", action="store_true", help="CPU time, for a machine that others keep busy")
     arguments = parser.parse_args()
+    import torch
+
     from periti.encoders import minilm_path
     from periti.encoders.cross import save_cross_encoder, untrained_cross_encoder
 
@@ -117,6 +120,7 @@ def main() -> None:
         "rerank_speed",
         {
             "candidates": len(texts),
+            "threads": torch.get_num_threads(),
             "seconds": {name: summary(of) for name, of in seconds.items()},
             "clock": "CPU" if arguments.cpu else "wall",
             "times_as_fast_as": {name: round(best[name] / best["periti"], 2) for name in scores if name != "periti"},

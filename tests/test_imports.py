@@ -72,6 +72,7 @@ HOMES = {
         "periti.encoders.segments",
         "periti.encoders.states",
         "periti.encoders.tokens",
+        "periti.encoders.unpadded_pairs",
         "periti.passages.learned",
         "periti.rankers.gate.learning",
         "periti.training.both_sides",

@@ -2,7 +2,8 @@
 
 Texts are tokenised once each, however many pairs they are in, and joined by the tokenizer's own template. Truncation
 takes from the document; a query is cut only to its budget, and both are counted. Batches hold pairs of similar length
-within one token budget, so that little is padding.
+within one token budget, so that little is padding; a BERT classifier on a processor scores them without any
+(`unpadded_pairs`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from periti.encoders.sentence import Tokens, batches
+from periti.encoders.unpadded_pairs import fits, unpadded_logits
 from periti.errors import EncoderError
 
 CLASSIFIER, SEGMENTS, LATE_JOIN = "classifier", "segments", "late-join"
@@ -138,14 +140,24 @@ class CrossEncoder:
         found = np.empty(len(tokens))
         low = self.precision == BFLOAT16
         with torch.inference_mode(), torch.autocast(self.model.device.type, torch.bfloat16, enabled=low):
-            for batch in batches([pair for pair in tokens if same[pair.place] == pair.place], most=PAIR_TOKENS):
+            distinct = [pair for pair in tokens if same[pair.place] == pair.place]
+            for batch in batches(distinct, padded=self._padded(), most=PAIR_TOKENS):
                 pairs = cast("list[PairTokens]", batch)
                 found[[pair.place for pair in pairs]] = self.forward(pairs).to("cpu", torch.float64).numpy()
         return found[same]
 
     def forward(self, batch: Sequence[PairTokens]) -> Any:
-        """Scores of one padded batch, a tensor (b,), with gradients if those are on."""
-        return self.scores(self.model(**self.features(batch)).logits)
+        """Scores of one batch, a tensor (b,), with gradients if those are on."""
+        if self._padded():
+            return self.scores(self.model(**self.features(batch)).logits)
+        types = [int(place >= pair.second) for pair in batch for place in range(len(pair.ids))]
+        return self.scores(unpadded_logits(self.model, batch, types if self._typed else None))
+
+    def _padded(self) -> bool:
+        """Whether batches go through the model as it stands: to learn, or if it can not be read without padding."""
+        import torch
+
+        return torch.is_grad_enabled() or self.model.training or not fits(self.model)
 
     def remember(self, size: int, folder: Path | None = None) -> None:
         """Allow bytes, and a folder, for what is computed of a text alone; there is nothing of the kind here."""

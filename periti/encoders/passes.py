@@ -105,11 +105,11 @@ class Unpadded:
         import torch
 
         lengths = [len(t.ids) for t in batch]
-        x = self._embedded(batch, sum(lengths))
+        x = embedded(self._bert, batch)
         for layer in self._bert.encoder.layer:
-            x = self._layer(layer, x, lengths)
+            x = unpadded_layer(layer, x, lengths)
         pooled = [
-            texts[:, 0].double() if self._first else texts.double().mean(dim=1) for texts in _by_length(x, lengths)
+            texts[:, 0].double() if self._first else texts.double().mean(dim=1) for texts in by_length(x, lengths)
         ]
         vectors = torch.cat(pooled)
         return torch.nn.functional.normalize(vectors, dim=1) if self._unit else vectors
@@ -136,34 +136,49 @@ class Unpadded:
             alone = torch.cat([self([text]) for text in texts]).float().repeat_interleave(3, dim=0)
         return torch.equal(together, alone)
 
-    def _embedded(self, batch: Sequence[Tokens], total: int) -> Tensor:
-        """Embeddings (t, d) of all tokens below each other; t is a multiple of ROWS."""
-        import torch
 
-        filling = [0] * (-total % ROWS)
-        ids = [token for text in batch for token in text.ids]
-        positions = [position for text in batch for position in range(len(text.ids))]
-        rows = torch.tensor([ids + filling, positions + filling], device=self.model.device)
-        embedded: Tensor = self._bert.embeddings(input_ids=rows[:1], position_ids=rows[1:])
-        return embedded[0]
+def embedded(bert: Any, batch: Sequence[Tokens], types: Sequence[int] | None = None) -> Tensor:
+    """Embeddings (t, d) of all tokens below each other; t is a multiple of ROWS.
 
-    def _layer(self, layer: Any, x: Tensor, lengths: Sequence[int]) -> Tensor:
-        """One layer of BERT, (t, d) to (t, d); the modules are the model's own, so that adapters can hang in them."""
-        import torch
+    Args:
+        bert: the transformers model.
+        batch: texts or pairs.
+        types: the segment of each token; the first for all by default.
+    """
+    import torch
 
-        own = layer.attention.self
-        projected = [_by_length(part(x), lengths) for part in (own.query, own.key, own.value)]
-        mixed = torch.zeros_like(x)
-        for out, *parts in zip(_by_length(mixed, lengths), *projected, strict=True):
-            heads = [part.view(*part.shape[:2], own.num_attention_heads, -1).transpose(1, 2) for part in parts]
-            attended = torch.nn.functional.scaled_dot_product_attention(*heads)
-            out.copy_(attended.transpose(1, 2).flatten(2))
-        x = layer.attention.output(mixed, x)
-        moved: Tensor = layer.output(layer.intermediate(x), x)
-        return moved
+    ids = [token for text in batch for token in text.ids]
+    filling = [0] * (-len(ids) % ROWS)
+    positions = [position for text in batch for position in range(len(text.ids))]
+    columns = [ids, positions, types or [0] * len(ids)]
+    rows = torch.tensor([[*column, *filling] for column in columns], device=bert.device)
+    found: Tensor = bert.embeddings(input_ids=rows[:1], position_ids=rows[1:2], token_type_ids=rows[2:])
+    return found[0]
 
 
-def _by_length(x: Tensor, lengths: Sequence[int]) -> list[Tensor]:
+def unpadded_layer(layer: Any, x: Tensor, lengths: Sequence[int]) -> Tensor:
+    """One layer of BERT, (t, d) to (t, d); the modules are the model's own, so that adapters can hang in them."""
+    import torch
+
+    own = layer.attention.self
+    projected = [by_length(part(x), lengths) for part in (own.query, own.key, own.value)]
+    mixed = torch.zeros_like(x)
+    for out, query, key, value in zip(by_length(mixed, lengths), *projected, strict=True):
+        out.copy_(attended(query, key, value, own.num_attention_heads))
+    x = layer.attention.output(mixed, x)
+    moved: Tensor = layer.output(layer.intermediate(x), x)
+    return moved
+
+
+def attended(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
+    """Attention of texts of one length, each to itself: (b, l, d) of queries, and of keys and values, to (b, l, d)."""
+    import torch
+
+    q, k, v = (part.view(*part.shape[:2], heads, -1).transpose(1, 2) for part in (query, key, value))
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+
+
+def by_length(x: Tensor, lengths: Sequence[int]) -> list[Tensor]:
     """Views (b, l, d) of the rows of x, one for each run of texts of the same length."""
     views, start, first = [], 0, 0
     for last in range(1, len(lengths) + 1):

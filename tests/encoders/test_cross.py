@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from periti.encoders import cross, unpadded_pairs
 from periti.encoders.cross import CrossEncoder, load_cross_encoder, save_cross_encoder, untrained_cross_encoder
 from periti.errors import EncoderError
 from periti.rankers.cross_encoder import CrossEncoderRanker, CrossEncoderScorer
@@ -60,6 +61,45 @@ def test_logits_do_not_depend_on_the_batch_or_its_order(model: CrossEncoder) -> 
     np.testing.assert_allclose(turned, whole, atol=1e-5)
     assert np.std(whole) > 1e-3  # else the comparison says nothing
     assert whole[0] == whole[-1]  # the same text
+
+
+def test_without_padding_the_logits_are_those_of_the_model(folder: Path) -> None:
+    import torch
+
+    model = load_cross_encoder(folder, query_budget=16)
+    model.model.double()
+    pairs = model.tokenise(["cat law"] * len(WORDS), WORDS)
+    with torch.inference_mode():
+        found = model.forward(pairs).numpy()
+        padded = model.scores(model.model(**model.features(pairs)).logits).numpy()
+
+    assert unpadded_pairs.fits(model.model)
+    np.testing.assert_allclose(found, padded, rtol=0, atol=1e-12)
+    assert np.std(found) > 1e-3  # else the comparison says nothing
+
+
+def test_learning_goes_through_the_model_as_it_stands(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(cross, "unpadded_logits", None)  # fails if called
+    model = load_cross_encoder(folder, query_budget=16)
+    pairs = model.tokenise(["cat law"], ["cat"])
+    model.forward(pairs).sum().backward()
+
+    assert all(weight.grad is not None for weight in model.model.parameters())
+    model.model.train()  # dropout
+    with torch.no_grad():
+        assert model.forward(pairs).shape == (1,)
+    model.model.eval()
+    with torch.no_grad(), pytest.raises(TypeError):
+        model.forward(pairs)
+
+
+def test_other_models_are_read_as_they_are() -> None:
+    from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+    config = DistilBertConfig(dim=8, hidden_dim=8, n_heads=1, n_layers=1)
+    assert not unpadded_pairs.fits(DistilBertForSequenceClassification(config))
 
 
 def test_products_in_bfloat16_give_nearly_the_same_logits_and_keep_texts_apart(folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from periti.encoders import SentenceEncoder, load_sentence_transformer, minilm
+from periti.encoders import SentenceEncoder, load_sentence_transformer, minilm, passes
 from periti.encoders.passes import BATCH_TEXTS, BATCH_TOKENS, PRECISIONS, Padded, Tokens, Unpadded, batches
 from periti.errors import EncoderError
 from tests.tiny import DOCUMENTS, QUERIES
@@ -86,9 +86,9 @@ def test_where_float32_is_not_steady_queries_are_computed_in_float64(
     bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine whose matrix products depend on the number of rows, made by adding it as rounding would."""
-    whole = Unpadded._embedded
+    whole = passes.embedded
     monkeypatch.setattr(
-        Unpadded, "_embedded", lambda self, batch, total: whole(self, batch, total) * (1 + 1e-6 * total)
+        passes, "embedded", lambda bert, batch: whole(bert, batch) * (1 + 1e-6 * sum(len(text.ids) for text in batch))
     )
     encoder = load_sentence_transformer(str(bert), precision="float32")
 

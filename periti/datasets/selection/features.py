@@ -52,7 +52,7 @@ class Occurrences:
         found = np.zeros(len(self.indptr) - 1)
         filled = self.indptr[1:] > self.indptr[:-1]
         if filled.any():
-            found[filled] = np.add.reduceat(weights.astype(np.float64)[self.bucket], self.indptr[:-1][filled])
+            found[filled] = np.add.reduceat(np.take(weights, self.bucket).astype(np.float64), self.indptr[:-1][filled])
         return found
 
 
@@ -191,15 +191,15 @@ def stretches(texts: Sequence[str], characters: int = 200_000) -> Iterator[Seque
 
 def _ngrams(words: Words, n: int) -> tuple[Hashes, NDArray[np.bool_]]:
     """Hashes (m, n) of the n-grams that begin at each word, and which of them stay within their text."""
-    m = len(words.hashes)
-    grams = np.empty((m, n), np.uint64)
+    m, filled = len(words.hashes), words.indptr[1:] > words.indptr[:-1]
+    firsts, ends = words.indptr[:-1][filled], words.indptr[1:][filled]
+    grams = np.zeros((m, n), np.uint64)
     present = np.ones((m, n), bool)
-    left = np.repeat(words.indptr[1:], np.diff(words.indptr)) - np.arange(m)
-    grams[:, 0] = words.hashes
+    grams[:, 0] = last = words.hashes
     for k in range(1, n):
-        grams[:, k] = 0
-        grams[: m - k, k] = joined(grams[: m - k, k - 1], words.hashes[k:])
-        np.greater(left, k, out=present[:, k])
+        last = joined(last[: m - k], words.hashes[k:])
+        grams[: m - k, k] = last
+        present[np.maximum(ends - k, firsts), k:] = False
     return grams, present
 
 

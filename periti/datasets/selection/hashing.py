@@ -1,7 +1,8 @@
 """Hashes of spans of a character array, the same on every machine and in every process, without a Python loop.
 
 The hash of characters c_0..c_l is the polynomial sum of (c_j + 1) B^j modulo 2^64, stirred. One product with the powers
-of B serves a whole window of text: B is odd and so has an inverse, by which each sum is moved to its own origin.
+of B and one running sum serve a whole window of text: B is odd and so has an inverse, by which the sum of a span, a
+difference of two running ones, is moved to its own origin.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
+Codes = NDArray[np.uint16] | NDArray[np.uint32]
 
-_WINDOW = 1 << 14
-"""Characters worked on at once, so that their powers stay in the processor's cache."""
+_WINDOW = 1 << 15
+"""Characters worked on at once: few enough for a core's cache, many beside the price of a call of NumPy."""
 _BASE = 0x9E3779B97F4A7C15
 _STIR = np.uint64(0xD6E8FEB86659FD93)
 _HALF = np.uint64(32)
@@ -37,8 +39,11 @@ def _inverse() -> int:
 
 def stirred(hashes: Hashes) -> Hashes:
     """Every bit of a hash made to depend on all of them (a multiply between two shifts)."""
-    mixed = (hashes ^ (hashes >> _HALF)) * _STIR
-    return mixed ^ (mixed >> _HALF)
+    mixed = hashes >> _HALF
+    mixed ^= hashes
+    mixed *= _STIR
+    mixed ^= mixed >> _HALF
+    return mixed
 
 
 def joined(left: Hashes, right: Hashes) -> Hashes:
@@ -48,10 +53,13 @@ def joined(left: Hashes, right: Hashes) -> Hashes:
 
 def within(hashes: Hashes, buckets: int) -> Ints:
     """Each hash's bucket, int64 of 0 .. buckets - 1, by its upper 32 bits."""
-    return (((hashes >> _HALF) * np.uint64(buckets)) >> _HALF).astype(np.int64)
+    found = hashes >> _HALF
+    found *= np.uint64(buckets)
+    found >>= _HALF
+    return found.view(np.int64)
 
 
-def span_hashes(codes: NDArray[np.uint32], starts: Ints, ends: Ints) -> Hashes:
+def span_hashes(codes: Codes, starts: Ints, ends: Ints) -> Hashes:
     """A hash of each span of an array.
 
     Args:
@@ -68,13 +76,13 @@ def span_hashes(codes: NDArray[np.uint32], starts: Ints, ends: Ints) -> Hashes:
         if end - begin > _WINDOW:
             found[first] = _long(codes[begin:end])
             continue
-        inside = np.empty(2 * (last - first), np.int64)
-        inside[0::2] = starts[first:last] - begin
-        inside[1::2] = ends[first:last] - begin
-        terms = np.zeros(end - begin + 1, np.uint64)  # one more, since the last end is an index too
-        np.multiply(codes[begin:end] + np.uint64(1), _powers(_BASE)[: end - begin], out=terms[:-1])
-        sums = np.add.reduceat(terms, inside)[0::2]
-        found[first:last] = sums * _powers(_inverse())[inside[0::2]]
+        sums = np.zeros(end - begin + 1, np.uint64)
+        terms = codes[begin:end].astype(np.uint64)
+        terms += 1
+        terms *= _powers(_BASE)[: end - begin]
+        np.cumsum(terms, out=sums[1:])
+        own, after = starts[first:last] - begin, ends[first:last] - begin
+        found[first:last] = (sums[after] - sums[own]) * _powers(_inverse())[own]
     return stirred(found)
 
 
@@ -88,7 +96,7 @@ def _windows(starts: Ints, ends: Ints) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _long(codes: NDArray[np.uint32]) -> np.uint64:
+def _long(codes: Codes) -> np.uint64:
     """The same sum for a span of any length, a window at a time."""
     total, factor, step = 0, 1, pow(_BASE, _WINDOW, 1 << 64)
     for begin in range(0, len(codes), _WINDOW):

@@ -10,13 +10,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from periti.datasets.selection.hashing import Hashes, Ints, span_hashes
+from periti.datasets.selection.hashing import Codes, Hashes, Ints, span_hashes
 
 _T = TypeVar("_T", np.uint8, np.uint32, np.bool_)
 _BLANK, _WORD, _OTHER, _ALONE = range(4)
@@ -96,23 +96,34 @@ def _filled(table: NDArray[_T], of: Callable[[str], int]) -> NDArray[_T]:
     return table
 
 
+@cache
+def _lower_kinds(size: int) -> NDArray[np.uint32]:
+    """The lower case of each character and, in the lowest byte, its kind: two look-ups would take twice the time."""
+    return _lower_case(size) << np.uint32(8) | _kinds(size)
+
+
 @dataclass(frozen=True)
 class Words:
     """The words of n texts.
 
     Attributes:
-        text: the texts in lower case, a line feed after each.
-        starts: int64 (m,), of each word in `text`, in characters.
+        codes: uint16 or uint32 (c,), the characters of the texts in lower case, a line feed after each text.
+        starts: int64 (m,), of each word in `codes`.
         ends: int64 (m,).
         indptr: int64 (n + 1,); words indptr[i] to indptr[i + 1] are those of text i.
         hashes: uint64 (m,); equal words have equal hashes, whatever stands around them.
     """
 
-    text: str
+    codes: Codes
     starts: Ints
     ends: Ints
     indptr: Ints
     hashes: Hashes
+
+    @cached_property
+    def text(self) -> str:
+        """The characters as a string; who only counts words does not need it."""
+        return self.codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
     def at(self, word: int) -> str:
         """A word itself."""
@@ -130,19 +141,26 @@ def words_of(texts: Sequence[str], engine: str | None = None) -> Words:
     """
     if engine:
         texts = [text.lower() for text in texts]
-    joined = "\n".join(texts) + "\n"
-    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4")
-    size = _BASIC if codes.max() < _BASIC else _ALL
-    kinds = (_plain_kinds(size, engine) if engine else _kinds(size))[codes]
-    if not engine:
-        codes = _lower_case(size)[codes]
-        joined = codes.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    codes = _codes("\n".join(texts) + "\n")
+    size = _BASIC if codes.itemsize == 2 else _ALL
+    if engine:
+        kinds = np.take(_plain_kinds(size, engine), codes)
+    else:
+        both = np.take(_lower_kinds(size), codes)
+        kinds, codes = both.astype(np.uint8), both >> np.uint32(8)
     breaks = np.ones(len(kinds), bool)
     np.not_equal(kinds[1:], kinds[:-1], out=breaks[1:])
     breaks |= kinds == _ALONE
-    edges = np.flatnonzero(breaks)
-    visible = kinds[edges] != _BLANK
-    starts, ends = edges[visible], np.append(edges[1:], len(kinds))[visible]
+    visible = kinds != _BLANK  # as flags: choosing among edges by a mask costs a mispredicted branch a word
+    starts, ends = np.flatnonzero(breaks & visible), np.flatnonzero(breaks[1:] & visible[:-1]) + 1
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     firsts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths + 1)])
-    return Words(joined, starts, ends, np.searchsorted(starts, firsts), span_hashes(codes, starts, ends))
+    return Words(codes, starts, ends, np.searchsorted(starts, firsts), span_hashes(codes, starts, ends))
+
+
+def _codes(text: str) -> Codes:
+    """The characters of a text, uint16 (c,), or uint32 if one does not fit."""
+    narrow = text.encode("utf-16-le", "surrogatepass")
+    if len(narrow) == 2 * len(text):
+        return np.frombuffer(narrow, "<u2")
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")

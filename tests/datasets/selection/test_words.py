@@ -103,6 +103,16 @@ def test_the_window_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(wide, narrow)
 
 
+def test_characters_beyond_the_basic_plane_do_not_show() -> None:
+    halves = "b \ud83d\ude00 Ab,中"  # two lone surrogates are two characters, not one
+    basic = words_of([halves])
+    mixed = words_of([halves, "\U0001f600"])
+
+    assert basic.text == halves.lower() + "\n"
+    np.testing.assert_array_equal(basic.hashes, mixed.hashes[: len(basic.hashes)])
+    assert mixed.at(len(basic.hashes)) == "\U0001f600"
+
+
 def test_hashes_are_the_polynomial_of_their_definition() -> None:
     codes = np.array([97, 98, 0x10FFFF], np.uint32)
     found = span_hashes(codes, np.array([0]), np.array([3]))[0]

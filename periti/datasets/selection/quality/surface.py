@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from periti.datasets.selection.hashing import within
+from periti.datasets.selection.hashing import Codes, within
 from periti.datasets.selection.words import Words, words_of
 
 Ints = NDArray[np.int64]
@@ -61,7 +61,7 @@ def surface(texts: Sequence[str], frequencies: Frequencies) -> Floats:
     """
     words, n = words_of(texts), len(texts)
     owner = np.repeat(np.arange(n), np.diff(words.indptr))
-    codes = np.frombuffer(words.text.encode("utf-32-le", "surrogatepass"), "<u4")[words.starts]
+    codes = words.codes[words.starts]
     letters, digits = _which(codes, str.isalnum), _which(codes, str.isdigit)
     own, length = owner[letters], (words.ends - words.starts)[letters]
     count = np.bincount(own, minlength=n)
@@ -87,7 +87,7 @@ def surface(texts: Sequence[str], frequencies: Frequencies) -> Floats:
     )
 
 
-def _which(codes: NDArray[np.uint32], test: Callable[[str], bool]) -> NDArray[np.bool_]:
+def _which(codes: Codes, test: Callable[[str], bool]) -> NDArray[np.bool_]:
     different, places = np.unique(codes, return_inverse=True)
     answers = np.array([test(chr(code)) for code in different.tolist()], bool)
     return answers[places] if len(different) else np.zeros(0, bool)
