@@ -1,7 +1,7 @@
 """A cross-encoder in 8 bits: weights (7 of them used) and activations as int8, by ONNX Runtime, whose home this is.
 
-About twice as fast as float32 on processors with VNNI. Activations are scaled tensor by tensor, so that in a batch the
-score of a pair would depend on its neighbours; pairs are therefore read one at a time, which costs nothing here (no
+Faster than float32 on processors with VNNI, and not without. Activations are scaled tensor by tensor: in a batch
+the score of a pair would depend on its neighbours; pairs are therefore read one at a time, which costs nothing here (no
 padding) and makes a score depend on its pair alone, to the last bit.
 """
 

@@ -52,11 +52,11 @@ class CrossEncoderRanker(PairRanker):
             query_budget: tokens of the query; what is longer is cut there, and counted.
             relevant_label: with a model of two labels, the one that means relevant; -1 if it has one label.
             precision: of matrix products, "float32", or "bfloat16", which is faster where the processor knows it, or
-                "int8", about twice as fast (`periti train quantise` makes its graph).
+                "int8", faster on processors with VNNI (`periti train quantise` makes its graph).
             exit_gap: where 20 more documents of a list have no logit within so much of the tenth best, the rest is not
                 read and stays as the first stage has it; 0 reads all. See `periti.rankers.early_exit`.
             states: of a model with head "late-join", a folder where what it knows of single documents is kept: of one
-                that was read before, for whatever query, only the joined layers remain to be computed. About 1.5 kB a
+                that was read before, for whatever query, only the joined layers remain to be computed. About 3 kB a
                 token; none keeps some in memory only.
             states_mb: of such a model, memory for the same.
         """
