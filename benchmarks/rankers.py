@@ -192,8 +192,7 @@ def _made(kept: Mapping[str, Any]) -> list[str]:
             "fitted to three fifths of the train queries of "
             f"{', '.join(source['name'].split(':')[0] for source in training['sources'])}, the joined layer and the "
             f"rest to others ({training['steps']} steps of {training['options']['batch']} lists, loss "
-            f"{training['options']['loss']}, seed {training['seed']}); kept is step {training['best_step']}, the best "
-            f"on dev ({training['dev']:.4f}; {training['dev_of_start']:.4f} before, with the adapter alone). "
+            f"{training['options']['loss']}, seed {training['seed']}). {_kept(training)} "
             f"It reranks BM25's first {DEPTH}; "
             f"of a collection at most {' or, if unseen, '.join(map(str, kept['most_queries']))} test queries, by hash. "
             f"Rules and weights were chosen on {sum(kept['dev'].values())} held-out queries of train; one setting "
@@ -202,6 +201,15 @@ def _made(kept: Mapping[str, Any]) -> list[str]:
             f"{' --fewer ' * bool(kept['fewer'])}{kept['fewer']}`):\n"
         ),
     ]
+
+
+def _kept(training: Mapping[str, Any]) -> str:
+    """Which step of the training was best on dev."""
+    curve = ", ".join(f"{value:.4f} after {step}" for step, value, *_ in training["dev_curve"][1:])
+    start = f"{training['dev_of_start']:.4f} before the first step, {curve}"
+    if training["best_step"] == 0:
+        return f"Dev says that training the joined layer does not help ({start}): the untrained one is kept."
+    return f"Kept is step {training['best_step']}, the best on dev ({start})."
 
 
 def _row(name: str, domain: str, queries: str, means: Mapping[str, float]) -> str:
