@@ -68,7 +68,8 @@ class Lists:
     Attributes:
         part: queries and judgements.
         min_rel: the least relevant grade.
-        runs: bm25, dense, dense by the adapter that the ranker starts from, and the ranker's order of BM25's list.
+        runs: bm25, dense, dense by the adapter that the ranker starts from, and the ranker's order of BM25's list; of
+            DEPTH documents, or fewer where BM25 finds fewer.
     """
 
     part: Slice
@@ -270,7 +271,7 @@ class Judge:
         for name in names:
             material = open_material(name, self.config.collections, self.config.indexes, Silent())
             source = open_source(name, self.config.collections[name])
-            words = open_pipeline(first_stage(name, self.config, source, Silent()))
+            words = open_pipeline(first_stage(name, _judged(self.config), source, Silent()))
             parts = [material.slices[DEV]] if DEV in material.slices else []
             for part in (*parts, self._test_part(name, material)):
                 wanted = words.search(part.queries, DEPTH).frame["doc_id"].unique().sort().to_list()
@@ -327,7 +328,7 @@ class Judge:
         """Domain, lists of dev, where there are dev queries, and of test, of a collection."""
         material = open_material(name, self.config.collections, self.config.indexes, Silent())
         source = open_source(name, self.config.collections[name])
-        words = first_stage(name, self.config, source, Silent())
+        words = first_stage(name, _judged(self.config), source, Silent())
         held_out = lists_of(material, material.slices[DEV], words, logits) if DEV in material.slices else None
         part = self._test_part(name, material)
         return material.domain, held_out, lists_of(material, part, words, logits)
@@ -336,6 +337,11 @@ class Judge:
         """The test queries that are judged."""
         most = self.most[name not in self.config.learnt and name not in TAUGHT_BY_OTHERS]
         return first_by_hash(material.slices[TEST], self.fewer.get(name, most))[DEV]
+
+
+def _judged(config: RankerConfig) -> RankerConfig:
+    """The file with lists as deep as they are judged, not as shallow as those that are learnt from."""
+    return replace(config, training=replace(config.training, depth=DEPTH))
 
 
 def _systems(one: Lists, settings: Mapping[str, tuple[str, Trial]]) -> list[Run]:

@@ -5,14 +5,14 @@ many pairs it is in, and need no gradient where only what is above is trained (P
 with DeFormer's split of the layers). A copy of the last layers sees both; the layers themselves finish each text alone,
 so that the encoder's own similarity is not forgotten. The logit is
 
-    a * cos(q, d) + b * cos(q + W q, d) + c * cos(q' + W q', d') + t * MaxSim(q, d) + w . state of [CLS] + bias
+    a * cos(q, d) + b * cos(q + W q, d) + c * cos(q' + W q', d') + t * MaxSim(V) + w . state of [CLS] + bias
 
-with q and d the means of the token states of the two texts read alone, q' and d' read together, and MaxSim the mean
-over the query's tokens of the greatest cosine with a token of the document, both read alone, special tokens left out
-(ColBERT, Khattab and Zaharia, SIGIR 2020); a, b, c and t are equal and w is zero at first. Each text has its own [CLS]
-and [SEP] and counts its positions from 0, so that the first two cosines are those of a dense search, the second by a
-linear adapter W (`periti.encoders.adapters`), which training may start from. A document is cut as if the query had
-spent its budget, so that its states do not depend on the query.
+with q and d the means of the token states of the two texts read alone, q' and d' read together, and MaxSim(V) the mean
+over the query's tokens x of the greatest cosine of x + V x with a token of the document, both read alone, special
+tokens left out (ColBERT, Khattab and Zaharia, SIGIR 2020); a, b, c and t are equal, w and V are zero at first. Each text
+has its own [CLS] and [SEP] and counts its positions from 0, so that the first two cosines are those of a dense search,
+the second by a linear adapter W (`periti.encoders.adapters`), which training may start from. A document is cut as if
+the query had spent its budget, so that its states do not depend on the query.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from periti.errors import EncoderError
 if TYPE_CHECKING:
     from torch import Tensor
 
-HEAD = ("scales", "weight", "bias", "matrix")
+HEAD = ("scales", "weight", "bias", "matrix", "tokens")
 JOINED = "joined."
 READ_AT_ONCE = 64
 
@@ -104,6 +104,7 @@ def _apart() -> Any:
             self.weight = nn.Parameter(torch.zeros(1, wide))
             self.bias = nn.Parameter(torch.zeros(1))
             self.matrix = nn.Parameter(torch.zeros(wide, wide))
+            self.tokens = nn.Parameter(torch.zeros(wide, wide))
             encoder.requires_grad_(requires_grad=False)
 
         @property
@@ -153,7 +154,8 @@ def _kind() -> Any:
                 turned = [one + nn.functional.linear(one, self.matrix) for one in (alone[0], together[0])]
                 pairs = ((alone[0], alone[1]), (turned[0], alone[1]), (turned[1], together[1]))
                 cosines = [nn.functional.cosine_similarity(q, d) for q, d in pairs]
-                likeness = torch.stack([*cosines, _likeness_of_tokens(finished, *map(_inner, sides))], dim=1)
+                met = _met(finished, self.tokens, *map(_inner, sides))
+                likeness = torch.stack([*cosines, met], dim=1)
                 known = (likeness * self.scales).sum(dim=1, keepdim=True)
                 found: Tensor = known + nn.functional.linear(whole[:, 0], self.weight, self.bias)
                 return found
@@ -198,14 +200,15 @@ def _inner(side: Tensor) -> Tensor:
     return side * edges[:, :-2] * edges[:, 2:]
 
 
-def _likeness_of_tokens(states: Tensor, query: Tensor, document: Tensor) -> Tensor:
+def _met(states: Tensor, turn: Tensor, query: Tensor, document: Tensor) -> Tensor:
     """MaxSim (b,) within rows of states (b, n, d), of tokens marked in (b, n); 0 where either text has none."""
-    import torch
+    from torch.nn.functional import linear, normalize
 
-    unit = torch.nn.functional.normalize(states, dim=-1)
-    cosines = unit @ unit.transpose(1, 2)
+    end = int(query.sum(dim=1).max()) + 1  # queries come first, after [CLS]
+    asked = states[:, :end]
+    cosines = normalize(asked + linear(asked, turn), dim=-1) @ normalize(states, dim=-1).transpose(1, 2)
     best = cosines.masked_fill(document[:, None, :] == 0, -1.0).amax(dim=2)
-    found = (best * query).sum(dim=1) / query.sum(dim=1).clamp(min=1)
+    found: Tensor = (best * query[:, :end]).sum(dim=1) / query.sum(dim=1).clamp(min=1)
     return found * (document.sum(dim=1) > 0)
 
 

@@ -178,10 +178,12 @@ def test_an_adapter_turns_the_query(tmp_path: Path) -> None:
     np.testing.assert_allclose(turned.logits(tokens(turned)), -plain.logits(tokens(plain)), atol=1e-4)
 
 
-def test_tokens_are_compared_one_by_one_without_special_ones(start: LateJoinEncoder) -> None:
+def test_tokens_are_turned_and_compared_one_by_one_without_special_ones(start: LateJoinEncoder) -> None:
     import torch
 
+    turn = torch.randn(start.model.tokens.shape, generator=torch.Generator().manual_seed(1)) / 10
     with torch.no_grad():
+        start.model.tokens.copy_(turn)
         start.model.scales[:3] = 0
         start.model.scales[3] = 1
     pairs = start.tokenise(["cat law", "cat law", ""], ["the contract of a cat", "", "cat"])
@@ -189,6 +191,7 @@ def test_tokens_are_compared_one_by_one_without_special_ones(start: LateJoinEnco
     for pair in pairs:
         texts = [tuple(pair.ids[: pair.second]), tuple(pair.ids[pair.second :])]
         query, document = (read.finished[1:-1].numpy() for read in start._lower(texts))
+        query = query + query @ turn.numpy().T
         cosines = [
             max((float(q @ d / np.linalg.norm(q) / np.linalg.norm(d)) for d in document), default=0.0) for q in query
         ]

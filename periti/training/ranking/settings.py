@@ -42,6 +42,8 @@ class RankingOptions:
         loss: "bce" (each document for itself), "ranknet" (pairs), "listnet" (lists), "lambda" (NDCG-Loss2++ of
             LambdaLoss) or "margin-mse" (differences of a teacher's scores).
         learning_rate: of AdamW without weight decay, warmed up over `warmup` of the steps, then linear to zero.
+        frozen: parameters that stay as they are, by how their names begin: of a late join "joined", "matrix", "tokens",
+            "weight", "scales", "bias".
         batch: queries a step, one list each; steps: at most so many.
         positives: relevant documents of a list, drawn by grade ** gain_power; fewer where a query has fewer.
         negatives: documents of a list that are not known to be relevant; random_negatives of them are drawn from
@@ -74,6 +76,7 @@ class RankingOptions:
 
     loss: str = "bce"
     learning_rate: float = 3e-5
+    frozen: tuple[str, ...] = ()
     warmup: float = 0.1
     batch: int = 8
     steps: int = 1000

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from periti.encoders.cross import CrossEncoder, PairTokens
 from periti.encoders.sentence import batches
+from periti.errors import ConfigError
 from periti.training.optimising import Optimised
 from periti.training.ranking.curricula import sample_weights
 from periti.training.ranking.drawing import Lists, Pairs
@@ -24,11 +26,15 @@ class RankerStudent(Optimised):
         start: the cross-encoder that training begins from; it is copied, never changed.
         options: loss, rates, curriculum.
         seed: of dropout.
+
+    Raises:
+        ConfigError: what shall be frozen is not there, or nothing is left to learn.
     """
 
     def __init__(self, start: CrossEncoder, options: RankingOptions, seed: int) -> None:
         self.encoder = copy.copy(start)
         self.encoder.model = copy.deepcopy(start.model)
+        _freeze(self.encoder.model, options.frozen)
         learns = {name: one for name, one in self.encoder.model.named_parameters() if one.requires_grad}
         super().__init__(learns, options, seed)
         self._options = options
@@ -71,3 +77,19 @@ class RankerStudent(Optimised):
         if not self._options.first_stage or lists.prior is None:
             return scores
         return scores + self._options.first_stage * torch.from_numpy(lists.prior).float()
+
+
+def _freeze(model: Any, beginnings: Sequence[str]) -> None:
+    """Let the parameters whose names begin so stay as they are."""
+    named = dict(model.named_parameters())
+    for beginning in beginnings:
+        found = [one for name, one in named.items() if name.startswith(beginning)]
+        if not found:
+            kinds = ", ".join(sorted({name.split(".")[0] for name in named}))
+            raise ConfigError(
+                f"training: no parameter begins with {beginning!r}, which shall be frozen; known: {kinds}"
+            )
+        for one in found:
+            one.requires_grad_(requires_grad=False)
+    if not any(one.requires_grad for one in named.values()):
+        raise ConfigError("training: everything is frozen; leave something to learn")

@@ -14,7 +14,7 @@ import pytest
 
 from periti.config import parse
 from periti.encoders.cross import CrossEncoder, Joint, load_cross_encoder, untrained_cross_encoder, weights_digest
-from periti.errors import EncoderError, InputError
+from periti.errors import ConfigError, EncoderError, InputError
 from periti.files import sha256_file
 from periti.rankers.cross_encoder import CrossEncoderRanker
 from periti.training.ranking.card import read_card
@@ -202,6 +202,31 @@ def test_the_first_stage_s_height_is_added_to_logits(start: CrossEncoder) -> Non
     assert batch.prior is not None
     assert set(batch.prior.tolist()) > {0.0}
     np.testing.assert_allclose(beside - alone, 3 * batch.prior, atol=1e-5)
+
+
+def test_what_is_frozen_stays_and_the_rest_learns(bert: Path) -> None:
+    begin = untrained_cross_encoder(bert, 1, max_length=32, query_budget=12, head="late-join", joint=Joint(apart=1))
+    before = {name: one.detach().clone() for name, one in begin.model.named_parameters()}
+    options = replace(OPTIONS, frozen=("joined", "matrix", "weight"))
+    student = RankerStudent(begin, options, 1)
+    course = RankerCourse("toy", [source(options)], options, 1)
+    for number in range(1, 4):
+        lists = course.batch(number)
+        student.step(lists, lists, number)
+    after = dict(student.answering().model.named_parameters())
+    changed = {name for name, one in before.items() if not after[name].equal(one)}
+
+    assert {"tokens", "scales"} <= changed <= {"tokens", "scales", "bias"}
+
+
+@pytest.mark.parametrize(
+    ("frozen", "said"), [(("head",), "begins with 'head'; parameters: .*bert"), (("",), "leave something")]
+)
+def test_freezing_what_is_not_there_or_everything_is_refused(
+    start: CrossEncoder, frozen: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        RankerStudent(start, replace(OPTIONS, frozen=frozen), 1)
 
 
 def test_a_late_join_is_trained_above_what_is_read_apart(bert: Path, tmp_path: Path) -> None:
