@@ -9,7 +9,7 @@ so that the encoder's own similarity is not forgotten. The logit is
 
 with q and d the means of the token states of the two texts read alone, q' and d' read together, and MaxSim(V) the mean
 over the query's tokens x of the greatest cosine of x + V x with a token of the document, both read alone, special
-tokens left out (ColBERT, Khattab and Zaharia, SIGIR 2020); a, b, c and t are equal, w and V are zero at first. Each text
+tokens left out (ColBERT, Khattab and Zaharia, SIGIR 2020); a, b, c and t are equal, w and V zero at first. Each text
 has its own [CLS] and [SEP] and counts its positions from 0, so that the first two cosines are those of a dense search,
 the second by a linear adapter W (`periti.encoders.adapters`), which training may start from. A document is cut as if
 the query had spent its budget, so that its states do not depend on the query.
