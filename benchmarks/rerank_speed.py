@@ -8,7 +8,7 @@ left out, and says so. A late join of the same encoder and lengths (five layers 
 nothing read before, with states of the documents in memory, and with states on disk. Its scores are its own, and are
 not compared.
 
-Usage: python -m benchmarks.rerank_speed [--rounds 5] [--seed 1] [--cpu]
+Usage: python -m benchmarks.rerank_speed [--rounds 5] [--seed 1] [--cpu] [--threads N]
 """
 
 from __future__ import annotations
@@ -100,8 +100,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cpu", action="store_true", help="CPU time, for a machine that others keep busy")
+    parser.add_argument("--threads", type=int, help="of torch (default: as many as cores); 1 as in a busy service")
     arguments = parser.parse_args()
     import torch
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
 
     from periti.encoders import minilm_path
     from periti.encoders.cross import save_cross_encoder, untrained_cross_encoder
@@ -117,7 +121,7 @@ def main() -> None:
         seconds = interleaved(calls, arguments.rounds, warm=1, clock=clock)
     best = {name: min(of) for name, of in seconds.items()}
     record(
-        "rerank_speed",
+        f"rerank_speed_{arguments.threads}_threads" if arguments.threads else "rerank_speed",
         {
             "candidates": len(texts),
             "threads": torch.get_num_threads(),
