@@ -118,16 +118,15 @@ class Logits:
         """The logits of one query's list, as kept or computed."""
         key = digest([*read, pairs["text"][0], pairs["doc_id"].to_list()])
         path = self.folder / f"{key}.parquet"
-        if path.exists():
-            return pl.read_parquet(path)
-        texts = material.texts(pairs["doc_id"].to_list())
-        logits = self.model.logits(self.model.tokenise(pairs["text"].to_list(), texts))
-        found = pairs.select("query_id", "doc_id").with_columns(logit=pl.Series(logits, dtype=pl.Float64))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".new")
-        found.write_parquet(fresh)
-        fresh.replace(path)
-        return found
+        if not path.exists():
+            texts = material.texts(pairs["doc_id"].to_list())
+            logits = self.model.logits(self.model.tokenise(pairs["text"].to_list(), texts))
+            self.folder.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_suffix(".new")
+            pl.DataFrame({"logit": logits}).write_parquet(fresh)
+            fresh.replace(path)
+        # Another query may have the same text and list.
+        return pairs.select("query_id", "doc_id").with_columns(pl.read_parquet(path)["logit"])
 
 
 def fused(trial: tuple[str, Trial], runs: Mapping[str, Run], queries: Queries, name: str) -> Run:

@@ -190,8 +190,9 @@ def _made(kept: Mapping[str, Any]) -> list[str]:
             "the two texts read alone, the same by a linear adapter (benchmarks/ranker_start.toml), and that of the "
             "texts read together, and how well each token of the query is met by one of the document's. The adapter is "
             "fitted to three fifths of the train queries of "
-            f"{', '.join(source['name'].split(':')[0] for source in training['sources'])}, the joined layer and the "
-            f"rest to others ({training['steps']} steps of {training['options']['batch']} lists, loss "
+            f"{', '.join(source['name'].split(':')[0] for source in training['sources'])}, the matrix "
+            "that turns the query's tokens and the scales are trained on others "
+            f"({training['steps']} steps of {training['options']['batch']} lists, loss "
             f"{training['options']['loss']}, seed {training['seed']}). {_kept(training)} "
             f"It reranks BM25's first {DEPTH}; "
             f"of a collection at most {' or, if unseen, '.join(map(str, kept['most_queries']))} test queries, by hash. "
@@ -208,7 +209,7 @@ def _kept(training: Mapping[str, Any]) -> str:
     curve = ", ".join(f"{value:.4f} after {step}" for step, value, *_ in training["dev_curve"][1:])
     start = f"{training['dev_of_start']:.4f} before the first step, {curve}"
     if training["best_step"] == 0:
-        return f"Dev says that training the joined layer does not help ({start}): the untrained one is kept."
+        return f"Dev says that this training does not help ({start}): what it began with is kept."
     return f"Kept is step {training['best_step']}, the best on dev ({start})."
 
 
