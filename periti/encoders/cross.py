@@ -26,7 +26,7 @@ HEADS = (CLASSIFIER, SEGMENTS, LATE_JOIN)
 SEGMENTS_FILE, LATE_JOIN_FILE = "segments.safetensors", "late-join.safetensors"
 FLOAT32, BFLOAT16 = "float32", "bfloat16"
 PRECISIONS = (FLOAT32, BFLOAT16)
-PAIR_TOKENS = 2048
+PAIR_TOKENS = 1024
 """Tokens a forward pass over pairs may hold: activations of more do not stay in a core's caches."""
 
 
