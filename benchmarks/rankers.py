@@ -187,12 +187,12 @@ def _made(kept: Mapping[str, Any]) -> list[str]:
         "## Gains\n",
         (
             "One cross-encoder over all-MiniLM-L6-v2 that joins query and document late: it adds up the likeness of "
-            "the two texts read alone, the same by a linear adapter (benchmarks/ranker_start.toml), and that of the "
-            "texts read together, and how well each token of the query is met by one of the document's. The adapter is "
-            "fitted to three fifths of the train queries of "
-            f"{', '.join(source['name'].split(':')[0] for source in training['sources'])}, the matrix "
-            "that turns the query's tokens and the scales are trained on others "
-            f"({training['steps']} steps of {training['options']['batch']} lists, loss "
+            "the two texts read alone, the same by a linear adapter (benchmarks/ranker_start.toml), that of the texts "
+            "read together, and how well the document's tokens meet each of the query's. The adapter is fitted to "
+            "three fifths of the train queries of "
+            f"{', '.join(source['name'].split(':')[0] for source in training['sources'])}; the matrix that turns the "
+            f"query's tokens and the scales are trained on others ({training['steps']} steps of "
+            f"{training['options']['batch']} lists, loss "
             f"{training['options']['loss']}, seed {training['seed']}). {_kept(training)} "
             f"It reranks BM25's first {DEPTH}; "
             f"of a collection at most {' or, if unseen, '.join(map(str, kept['most_queries']))} test queries, by hash. "
