@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol, TextIO, TypeVar
 
 T = TypeVar("T")
+SCREEN_SECONDS, LOG_SECONDS = 0.2, 60.0
+"""How long a line stands before it is written anew, on a terminal and elsewhere."""
 
 
 class Progress(Protocol):
@@ -40,7 +42,7 @@ class Silent:
 
 
 class Terminal:
-    """One line on a terminal, rewritten at most five times a second; plain lines when the stream is not a terminal.
+    """One line on a terminal, rewritten at most five times a second; elsewhere a plain line a minute and at the end.
 
     Args:
         stream: where to write; standard error by default, so that results on standard output stay clean.
@@ -55,15 +57,16 @@ class Terminal:
     def start(self, label: str, total: int | None) -> None:
         """Begin a line for the step."""
         self._label, self._total, self._done = label, total, 0
-        self._began, self._shown = time.monotonic(), 0.0
+        self._began = time.monotonic()
+        self._shown = 0.0 if self._stream.isatty() else self._began
 
     def advance(self, amount: int) -> None:
-        """Count, and rewrite the line when it is a terminal and due."""
+        """Count, and write the line when it is due."""
         self._done += amount
-        now = time.monotonic()
-        if self._stream.isatty() and now - self._shown >= 0.2:
+        now, screen = time.monotonic(), self._stream.isatty()
+        if now - self._shown >= (SCREEN_SECONDS if screen else LOG_SECONDS):
             self._shown = now
-            self._stream.write(f"\r\x1b[K{self._line(now)}")
+            self._stream.write(f"\r\x1b[K{self._line(now)}" if screen else f"{self._line(now)}\n")
             self._stream.flush()
 
     def finish(self) -> None:

@@ -68,6 +68,7 @@ HOMES = {
         "periti.encoders.lora",
         "periti.encoders.panel",
         "periti.encoders.passes",
+        "periti.encoders.products",
         "periti.encoders.quantised",
         "periti.encoders.segments",
         "periti.encoders.states",

@@ -49,6 +49,21 @@ def test_on_a_terminal_the_line_is_rewritten_with_the_time_left(monkeypatch: pyt
     assert stream.getvalue() == "\r\x1b[Kencoding: 10/40, 1/s, 30 s left\r\x1b[Kencoding: 10/40, 0/s, 20.0 s\n"
 
 
+def test_a_log_gets_a_line_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([100.0, 130.0, 160.0, 170.0, 180.0])
+    monkeypatch.setattr("periti.progress.time.monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    progress = Terminal(stream)
+
+    progress.start("training", 40)
+    for _ in range(3):
+        progress.advance(10)
+    progress.finish()
+
+    # After 60 s 20 of 40 are done: 60 s left; the third, ten seconds later, says nothing.
+    assert stream.getvalue() == "training: 20/40, 0/s, 60 s left\ntraining: 30/40, 0/s, 80.0 s\n"
+
+
 def test_the_line_is_rewritten_at_most_five_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 1.0, 1.1, 1.19, 1.21])
     monkeypatch.setattr("periti.progress.time.monotonic", lambda: next(clock))

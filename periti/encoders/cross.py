@@ -17,6 +17,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from periti.encoders.products import tell_of_slow_bfloat16
 from periti.encoders.sentence import Tokens, batches
 from periti.encoders.unpadded_pairs import fits, unpadded_logits
 from periti.errors import EncoderError
@@ -139,6 +140,8 @@ class CrossEncoder:
         same = [first.setdefault(tuple(pair.ids), pair.place) for pair in sorted(tokens, key=lambda pair: pair.place)]
         found = np.empty(len(tokens))
         low = self.precision == BFLOAT16
+        if low and self.model.device.type == "cpu":
+            tell_of_slow_bfloat16()
         with torch.inference_mode(), torch.autocast(self.model.device.type, torch.bfloat16, enabled=low):
             distinct = [pair for pair in tokens if same[pair.place] == pair.place]
             for batch in batches(distinct, padded=self._padded(), most=PAIR_TOKENS):
