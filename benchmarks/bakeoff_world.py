@@ -62,8 +62,8 @@ class Documents:
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Documents:
         texts = [self.texts[row] for row in rows.tolist()]
-        picked = (of[rows] for of in (self.topics, self.parts, self.quality, self.vectors, self.queries))
-        return Documents(texts, *picked)
+        known = self.topics[rows], self.parts[rows], self.quality[rows]
+        return Documents(texts, *known, self.vectors[rows], self.queries[rows])
 
 
 def unit(rows: Floats) -> Floats:
