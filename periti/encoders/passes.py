@@ -156,26 +156,37 @@ def embedded(bert: Any, batch: Sequence[Tokens], types: Sequence[int] | None = N
     return found[0]
 
 
-def unpadded_layer(layer: Any, x: Tensor, lengths: Sequence[int]) -> Tensor:
-    """One layer of BERT, (t, d) to (t, d); the modules are the model's own, so that adapters can hang in them."""
+def unpadded_layer(layer: Any, x: Tensor, lengths: Sequence[int], rows: int | None = None) -> Tensor:
+    """One layer of BERT, (t, d) to (t, d); the modules are the model's own, so that adapters can hang in them.
+
+    Args:
+        layer: of a transformers model.
+        x: states of all tokens below each other, and rows that fill up.
+        lengths: of the texts.
+        rows: how many go through the feed-forward part at once, so that what is four times as wide stays in a cache;
+            all by default, since adapters that hang there know rows by their place.
+    """
     import torch
 
     own = layer.attention.self
     projected = [by_length(part(x), lengths) for part in (own.query, own.key, own.value)]
     mixed = torch.zeros_like(x)
     for out, query, key, value in zip(by_length(mixed, lengths), *projected, strict=True):
-        out.copy_(attended(query, key, value, own.num_attention_heads))
-    x = layer.attention.output(mixed, x)
-    moved: Tensor = layer.output(layer.intermediate(x), x)
-    return moved
+        found = attended(query, key, value, own.num_attention_heads)
+        out.view(found.shape).copy_(found)
+    moved = []
+    for some, before in zip(mixed.split(rows or len(x)), x.split(rows or len(x)), strict=True):
+        seen = layer.attention.output(some, before)
+        moved.append(layer.output(layer.intermediate(seen), seen))
+    return torch.cat(moved) if len(moved) > 1 else moved[0]
 
 
 def attended(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-    """Attention of texts of one length, each to itself: (b, l, d) of queries, and of keys and values, to (b, l, d)."""
+    """Attention of texts of one length, each to itself: from (b, l, d) each to (b, l, heads, d / heads)."""
     import torch
 
     q, k, v = (part.view(*part.shape[:2], heads, -1).transpose(1, 2) for part in (query, key, value))
-    return torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    return torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2)
 
 
 def by_length(x: Tensor, lengths: Sequence[int]) -> list[Tensor]:

@@ -15,6 +15,9 @@ from periti.encoders.passes import Tokens, attended, by_length, embedded, unpadd
 if TYPE_CHECKING:
     from torch import Tensor
 
+FED_ROWS = 512
+"""Rows that go through a feed-forward part at once; more do not stay in a core's caches."""
+
 
 def fits(model: Any) -> bool:
     """Whether a model can be read so: a BERT classifier, on a processor (a GPU would wait for many small calls)."""
@@ -34,7 +37,7 @@ def unpadded_logits(model: Any, batch: Sequence[Tokens], types: Sequence[int] | 
     x = embedded(model.bert, batch, types)
     *layers, last = model.bert.encoder.layer
     for layer in layers:
-        x = unpadded_layer(layer, x, lengths)
+        x = unpadded_layer(layer, x, lengths, FED_ROWS)
     logits: Tensor = model.classifier(model.bert.pooler(_first_states(last, x, lengths)[:, None]))
     return logits
 
@@ -47,7 +50,10 @@ def _first_states(layer: Any, x: Tensor, lengths: Sequence[int]) -> Tensor:
     first = x[[0, *accumulate(lengths[:-1])]]
     keys, values = (by_length(part(x), lengths) for part in (own.key, own.value))
     queries = own.query(first)[:, None].split([len(texts) for texts in keys])
-    mixed = [attended(q, k, v, own.num_attention_heads)[:, 0] for q, k, v in zip(queries, keys, values, strict=True)]
+    mixed = [
+        attended(q, k, v, own.num_attention_heads).flatten(2)[:, 0]
+        for q, k, v in zip(queries, keys, values, strict=True)
+    ]
     first = layer.attention.output(torch.cat(mixed), first)
     states: Tensor = layer.output(layer.intermediate(first), first)
     return states
