@@ -156,16 +156,8 @@ def embedded(bert: Any, batch: Sequence[Tokens], types: Sequence[int] | None = N
     return found[0]
 
 
-def unpadded_layer(layer: Any, x: Tensor, lengths: Sequence[int], rows: int | None = None) -> Tensor:
-    """One layer of BERT, (t, d) to (t, d); the modules are the model's own, so that adapters can hang in them.
-
-    Args:
-        layer: of a transformers model.
-        x: states of all tokens below each other, and rows that fill up.
-        lengths: of the texts.
-        rows: how many go through the feed-forward part at once, so that what is four times as wide stays in a cache;
-            all by default, since adapters that hang there know rows by their place.
-    """
+def unpadded_layer(layer: Any, x: Tensor, lengths: Sequence[int]) -> Tensor:
+    """One layer of BERT, (t, d) to (t, d); the modules are the model's own, so that adapters can hang in them."""
     import torch
 
     own = layer.attention.self
@@ -174,11 +166,9 @@ def unpadded_layer(layer: Any, x: Tensor, lengths: Sequence[int], rows: int | No
     for out, query, key, value in zip(by_length(mixed, lengths), *projected, strict=True):
         found = attended(query, key, value, own.num_attention_heads)
         out.view(found.shape).copy_(found)
-    moved = []
-    for some, before in zip(mixed.split(rows or len(x)), x.split(rows or len(x)), strict=True):
-        seen = layer.attention.output(some, before)
-        moved.append(layer.output(layer.intermediate(seen), seen))
-    return torch.cat(moved) if len(moved) > 1 else moved[0]
+    x = layer.attention.output(mixed, x)
+    moved: Tensor = layer.output(layer.intermediate(x), x)
+    return moved
 
 
 def attended(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:

@@ -15,9 +15,6 @@ from periti.encoders.passes import Tokens, attended, by_length, embedded, unpadd
 if TYPE_CHECKING:
     from torch import Tensor
 
-FED_ROWS = 512
-"""Rows that go through a feed-forward part at once; more do not stay in a core's caches."""
-
 
 def fits(model: Any) -> bool:
     """Whether a model can be read so: a BERT classifier, on a processor (a GPU would wait for many small calls)."""
@@ -37,7 +34,7 @@ def unpadded_logits(model: Any, batch: Sequence[Tokens], types: Sequence[int] | 
     x = embedded(model.bert, batch, types)
     *layers, last = model.bert.encoder.layer
     for layer in layers:
-        x = unpadded_layer(layer, x, lengths, FED_ROWS)
+        x = unpadded_layer(layer, x, lengths)
     logits: Tensor = model.classifier(model.bert.pooler(_first_states(last, x, lengths)[:, None]))
     return logits
 
