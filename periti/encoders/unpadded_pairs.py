@@ -55,7 +55,8 @@ def _first_states(layer: Any, x: Tensor, lengths: Sequence[int]) -> Tensor:
     keys, values = (part.weight.view(heads, -1, part.in_features) for part in (own.key, own.value))
     asked = torch.einsum("bhe,hed->bhd", own.query(first).view(len(first), heads, -1), keys)
     texts = by_length(x, lengths)
-    heard = [_mean_seen(q, some, keys.shape[1]) for q, some in zip(asked.split([*map(len, texts)]), texts, strict=True)]
+    shares = torch.split(asked, [*map(len, texts)])
+    heard = [_mean_seen(q, some, keys.shape[1]) for q, some in zip(shares, texts, strict=True)]
     mixed = torch.einsum("bhd,hed->bhe", torch.cat(heard), values).flatten(1) + own.value.bias
     first = layer.attention.output(mixed, first)
     states: Tensor = layer.output(layer.intermediate(first), first)
