@@ -17,6 +17,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from periti.encoders.beginnings import first_ids
 from periti.encoders.products import tell_of_slow_bfloat16
 from periti.encoders.sentence import Tokens, batches
 from periti.encoders.unpadded_pairs import fits, unpadded_logits
@@ -33,11 +34,11 @@ PAIR_TOKENS = 1024
 
 @dataclass(frozen=True)
 class PairTokens(Tokens):
-    """Token ids of one pair; `cut` counts the document's tokens that were left out.
+    """Token ids of one pair; `cut` counts what of the document was left out, of a long one only in its beginning.
 
     Attributes:
         second: index of the first token of the second segment.
-        query_cut: tokens of the query that were left out.
+        query_cut: tokens of the query that were left out, counted likewise.
     """
 
     second: int
@@ -193,7 +194,7 @@ class CrossEncoder:
     def _ids(self, texts: Sequence[str]) -> dict[str, list[int]]:
         distinct = list(dict.fromkeys(texts))
         with self._lock:  # the tokenizer keeps state between calls
-            found = self.tokenizer(distinct, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
+            found = first_ids(self.tokenizer, distinct, self.max_length)
         return dict(zip(distinct, found, strict=True))
 
     def _pair(self, place: int, query: list[int], document: list[int]) -> PairTokens:

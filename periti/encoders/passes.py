@@ -158,25 +158,31 @@ def embedded(bert: Any, batch: Sequence[Tokens], types: Sequence[int] | None = N
 
 def unpadded_layer(layer: Any, x: Tensor, lengths: Sequence[int]) -> Tensor:
     """One layer of BERT, (t, d) to (t, d); the modules are the model's own, so that adapters can hang in them."""
-    import torch
-
     own = layer.attention.self
-    projected = [by_length(part(x), lengths) for part in (own.query, own.key, own.value)]
-    mixed = torch.zeros_like(x)
-    for out, query, key, value in zip(by_length(mixed, lengths), *projected, strict=True):
-        found = attended(query, key, value, own.num_attention_heads)
-        out.view(found.shape).copy_(found)
+    mixed = mixed_by_length(own.query(x), own.key(x), own.value(x), lengths, own.num_attention_heads)
     x = layer.attention.output(mixed, x)
     moved: Tensor = layer.output(layer.intermediate(x), x)
     return moved
 
 
-def attended(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
-    """Attention of texts of one length, each to itself: from (b, l, d) each to (b, l, heads, d / heads)."""
+def mixed_by_length(query: Tensor, key: Tensor, value: Tensor, lengths: Sequence[int], heads: int) -> Tensor:
+    """What attention makes of values, (t, d), each text seeing itself; rows beyond the texts are 0.
+
+    Args:
+        query: (t, d), as are `key` and `value`.
+        key: see `query`.
+        value: see `query`.
+        lengths: of the texts, in the order of their rows.
+        heads: of attention.
+    """
     import torch
 
-    q, k, v = (part.view(*part.shape[:2], heads, -1).transpose(1, 2) for part in (query, key, value))
-    return torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+    mixed = torch.zeros_like(value)
+    for out, *parts in zip(*(by_length(part, lengths) for part in (mixed, query, key, value)), strict=True):
+        q, k, v = (part.view(*part.shape[:2], heads, -1).transpose(1, 2) for part in parts)
+        found = torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        out.view(found.shape).copy_(found)
+    return mixed
 
 
 def by_length(x: Tensor, lengths: Sequence[int]) -> list[Tensor]:
