@@ -30,7 +30,7 @@ from periti.encoders.adapters import read_arrays, write_arrays
 from periti.encoders.cross import LATE_JOIN_FILE as FILE
 from periti.encoders.cross import CrossEncoder, PairTokens, Template, template_of, weights_digest
 from periti.encoders.passes import Tokens, batches
-from periti.encoders.segments import SCALE, Logits, load_head, mean_of
+from periti.encoders.segments import SCALE, Logits, headed, load_head, mean_of
 from periti.encoders.states import STATES_BYTES, Ids, Read, States
 from periti.errors import EncoderError
 
@@ -91,8 +91,8 @@ def _apart() -> Any:
     import torch
     from torch import nn
 
-    class Apart(nn.Module):
-        """The parts of a late join; `config`, `device` and `dtype` are as transformers has them."""
+    class Apart(headed()):  # type: ignore[misc]  # its kind is made when torch is wanted, too
+        """The parts of a late join; `config` is as transformers has it."""
 
         def __init__(self, encoder: Any, apart: int) -> None:
             super().__init__()
@@ -106,14 +106,6 @@ def _apart() -> Any:
             self.matrix = nn.Parameter(torch.zeros(wide, wide))
             self.tokens = nn.Parameter(torch.zeros(wide, wide))
             encoder.requires_grad_(requires_grad=False)
-
-        @property
-        def device(self) -> torch.device:
-            return self.weight.device
-
-        @property
-        def dtype(self) -> torch.dtype:
-            return self.weight.dtype
 
         def train(self, mode: bool = True) -> Any:
             """Dropout is for what is trained only."""

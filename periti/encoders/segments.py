@@ -55,13 +55,34 @@ def segment_cross_encoder(encoder: Any, folder: Path | None = None) -> Any:
 
 
 @cache
+def headed() -> Any:
+    """The class of modules that are where, and of the type that, the weight of their head is."""
+    from torch import nn
+
+    class Headed(nn.Module):
+        """`device` and `dtype` are as transformers has them."""
+
+        weight: nn.Parameter
+
+        @property
+        def device(self) -> torch.device:
+            return self.weight.device
+
+        @property
+        def dtype(self) -> torch.dtype:
+            return self.weight.dtype
+
+    return Headed
+
+
+@cache
 def segments_kind() -> Any:
     """The class, defined when torch is wanted: importing this module loads nothing."""
     import torch
     from torch import nn
 
-    class SegmentCrossEncoder(nn.Module):
-        """See the module; `config`, `device`, `dtype` and `save_pretrained` are as transformers has them."""
+    class SegmentCrossEncoder(headed()):  # type: ignore[misc]  # its kind is made when torch is wanted, too
+        """See the module; `config` and `save_pretrained` are as transformers has them."""
 
         def __init__(self, encoder: Any) -> None:
             super().__init__()
@@ -71,14 +92,6 @@ def segments_kind() -> Any:
             self.scale = nn.Parameter(torch.tensor([SCALE]))
             self.weight = nn.Parameter(torch.zeros(1, encoder.config.hidden_size))
             self.bias = nn.Parameter(torch.zeros(1))
-
-        @property
-        def device(self) -> torch.device:
-            return self.weight.device
-
-        @property
-        def dtype(self) -> torch.dtype:
-            return self.weight.dtype
 
         def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Logits:
             """Logits of pairs of one length, float32; all arguments are int64 (b, n)."""
