@@ -160,6 +160,7 @@ RANKERS = Registry(
         "llm-listwise": "periti.rankers.llm.listwise:ListwiseRanker",
         "quota": "periti.rankers.selection.ranker:QuotaRanker",
         "mmr": "periti.rankers.mmr:MmrRanker",
+        "feedback": "periti.rankers.feedback:FeedbackRanker",
     },
 )
 SELECTORS = Registry(

@@ -287,12 +287,12 @@ class DenseIndex:
         block = max(1, _RESCORE_BYTES // (8 * rows.shape[1] * vectors.shape[1]))
         for start in range(0, len(rows), block):
             part = slice(start, start + block)
-            stored = self._stored(rows[part].ravel()).reshape(*rows[part].shape, -1)  # (b, c, d)
+            stored = self.decoded(rows[part].ravel()).reshape(*rows[part].shape, -1)  # (b, c, d)
             products[part] = np.matmul(stored, vectors[part].astype(np.float64)[:, :, None])[:, :, 0]
         return products
 
-    def _stored(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Stored vectors of these rows, decoded, float64 (n, d)."""
+    def decoded(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Stored vectors of these rows (not ordinals), decoded, float64 (n, d)."""
         stored = self._flat[rows] if self._flat is not None else self._faiss_index.reconstruct_batch(rows)
         return stored.astype(np.float64)
 

@@ -265,6 +265,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
         "llm-listwise": asking("llm-listwise", window=4, stride=2),
         "quota": plain(RANKERS, "quota", field="topic", size=4, most=2),
         "mmr": plain(RANKERS, "mmr", depth=6),
+        "feedback": plain(RANKERS, "feedback", depth=6, top=3),
     },
     "selectors": {
         "random": selector("random"),
