@@ -77,11 +77,11 @@ class Lists:
     runs: Mapping[str, Run]
 
 
-def lists_of(material: Material, part: Slice, words: PipelineConfig, logits: Logits) -> Lists:
-    """The lists of a collection's queries, DEPTH documents each."""
+def lists_of(material: Material, part: Slice, words: PipelineConfig, matrix: Vectors, logits: Logits) -> Lists:
+    """The lists of a collection's queries, DEPTH documents each; `matrix` is the adapter's, float32 (d, d)."""
     first = {BM25: open_pipeline(words).search(part.queries, DEPTH).renamed(BM25)}
     vectors = minilm().encode_queries(part.queries.texts).vectors
-    for name, turned in ((DENSE, vectors), (ADAPTED, moved(vectors, logits.matrix))):
+    for name, turned in ((DENSE, vectors), (ADAPTED, moved(vectors, matrix))):
         first[name] = searched(material, part.queries, turned, DEPTH, name)
     return Lists(part, material.min_rel, {**first, RANKER: logits.rerank(material, part, first[BM25]).renamed(RANKER)})
 
@@ -92,13 +92,11 @@ class Logits:
 
     Attributes:
         model: the cross-encoder.
-        matrix: of the adapter that it started from, float32 (d, d).
         folder: where they are kept.
         told: of what is being scored.
     """
 
     model: CrossEncoder
-    matrix: Vectors
     folder: Path
     told: Callable[[str], None]
 
@@ -306,10 +304,14 @@ class Judge:
             folder, max_length=options.max_length, query_budget=options.query_budget, precision=options.precision
         )
         model.remember(self.config.states_mb << 20, self.config.states)
+        return Logits(model, self.home / "logits", self.told)
+
+    def _matrix(self) -> Vectors:
+        """Of the adapter that the ranker started from."""
         matrix = read_adapter(self.config.adapter).matrix if self.config.adapter else None
         if matrix is None:
             raise TypeError("the ranker starts from a linear adapter")
-        return Logits(model, matrix, self.home / "logits", self.told)
+        return matrix
 
     def _lists(self, logits: Logits) -> tuple[dict[str, Lists], dict[str, Lists], dict[str, str]]:
         """Lists of dev and of test, and the domains of the collections."""
@@ -328,9 +330,10 @@ class Judge:
         material = open_material(name, self.config.collections, self.config.indexes, Silent())
         source = open_source(name, self.config.collections[name])
         words = first_stage(name, _judged(self.config), source, Silent())
-        held_out = lists_of(material, material.slices[DEV], words, logits) if DEV in material.slices else None
+        rest = (words, self._matrix(), logits)
+        held_out = lists_of(material, material.slices[DEV], *rest) if DEV in material.slices else None
         part = self._test_part(name, material)
-        return material.domain, held_out, lists_of(material, part, words, logits)
+        return material.domain, held_out, lists_of(material, part, *rest)
 
     def _test_part(self, name: str, material: Material) -> Slice:
         """The test queries that are judged."""
