@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from data_selection import HashedNgramDSIR
+from data_selection import HashedNgramDSIR  # type: ignore[import-not-found]  # no dependency
 
 
 def weighed(raw: str, targets: list[str], folder: Path, **options: Any) -> tuple[Any, np.ndarray]:

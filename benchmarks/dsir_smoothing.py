@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from measuring import record
 
 from periti.datasets.selection.dsir import DsirSelector
 from periti.datasets.selection.selector import Target
-from tests.datasets.selection.topics import topical
+from tests.datasets.selection.topics import topical  # type: ignore[import-untyped]  # found as installed
 
 SETTINGS = (("none", "sum"), ("none", "mean"), ("jm:0.5", "sum"), ("jm:0.5", "chunk"), ("jm:auto", "chunk"))
 EXAMPLES = (1, 5, 20, 50)
@@ -38,7 +39,7 @@ def main() -> None:
             for smoothing, length in SETTINGS:
                 selector = DsirSelector(smoothing=smoothing, length=length)
                 target = Target("topic", made.examples[:size])
-                scores = selector.fit(lambda made=made: iter([made.texts]), [target], seed=0).score(made.texts)[:, 0]
+                scores = selector.fit(partial(iter, [made.texts]), [target], seed=0).score(made.texts)[:, 0]
                 found.setdefault(f"{size} examples, {smoothing}, {length}", []).append(made.precision(scores))
     rows: dict[str, Any] = {}
     for label, pairs in found.items():

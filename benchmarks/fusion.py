@@ -71,7 +71,7 @@ class Peer:
         )
         self.versions = self._read()
 
-    def ask(self, **order: str) -> Any:
+    def ask(self, **order: Any) -> Any:
         """Send an order and wait for its answer."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(order) + "\n")

@@ -9,10 +9,13 @@ Writes docs/results/mesh.md and benchmarks/results/mesh.json; texts of queries a
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
-from benchmarks.measuring import ROOT, record
+sys.path.insert(0, str(Path(__file__).parent))
+from measuring import ROOT, record
+
 from periti.cli.mesh import DEFAULT_METHODS
 from periti.datasets.dataset import data_folder
 from periti.mesh.cases import clef_tar

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ranx import Run, fuse
+from ranx import Run, fuse  # type: ignore[import-not-found]  # no dependency
 
 ASKED = {"rrf": (None, "rrf", {"k": 60}), "comb-sum": ("min-max", "sum", {})}
 

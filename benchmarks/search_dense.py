@@ -24,10 +24,10 @@ from periti.indexers.approximate import search_effort
 from periti.indexers.docstore import DocIds
 from periti.indexers.engine import engine
 from periti.indexers.manifest import Manifest, write_manifest
-from periti.protocols import EncoderIdentity
+from periti.protocols import EncoderIdentity, Vectors
 
 
-def built(folder: Path, vectors: dense.Vectors, preset: str) -> dense.DenseIndex:
+def built(folder: Path, vectors: Vectors, preset: str) -> dense.DenseIndex:
     """A periti index of the vectors."""
     from dataclasses import asdict
 
@@ -43,7 +43,7 @@ def built(folder: Path, vectors: dense.Vectors, preset: str) -> dense.DenseIndex
     return dense.DenseIndex(folder, DocIds(names, np.arange(len(vectors))), "random")
 
 
-def compare(index: dense.DenseIndex, queries: dense.Vectors, k: int, rounds: int) -> dict[str, Any]:
+def compare(index: dense.DenseIndex, queries: Vectors, k: int, rounds: int) -> dict[str, Any]:
     """Timings of periti, tuned FAISS and FAISS as it comes, for one batch of queries."""
     faiss = engine()
     bare = faiss.read_index(str(index.folder / dense.VECTORS))

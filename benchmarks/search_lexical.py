@@ -9,6 +9,8 @@ Usage: python benchmarks/search_lexical.py COLLECTION_DIRECTORY --queries DATASE
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +46,8 @@ def main() -> None:
             found = bare.batch_search(queries.texts, queries.ids, k=k, threads=2)
             return {query_id: [(hit.docid, hit.score) for hit in hits] for query_id, hits in found.items()}
 
-        seconds = interleaved(
-            {"periti": lambda k=k: retriever.retrieve(queries, k), "pyserini": theirs}, arguments.rounds
-        )
+        calls: dict[str, Callable[[], object]] = {"periti": partial(retriever.retrieve, queries, k), "pyserini": theirs}
+        seconds = interleaved(calls, arguments.rounds)
         timings = {name: summary(values) for name, values in seconds.items()}
         ratio = timings["pyserini"]["p50_ms"] / timings["periti"]["p50_ms"]
         results[f"k={k}"] = {**timings, "throughput_vs_pyserini": round(ratio, 3)}

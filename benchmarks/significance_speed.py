@@ -15,7 +15,7 @@ import os
 import numpy as np
 from clef_scores import clef_2017
 from measuring import interleaved, record, summary
-from scipy import stats
+from scipy import stats  # type: ignore[import-untyped]
 
 from periti.evaluation.significance import Design, compare
 from periti.evaluation.significance.signflip import Flips, max_t, sign_flip
@@ -25,7 +25,8 @@ SAMPLE = 2
 
 
 def mean(values: np.ndarray, axis: int) -> np.ndarray:
-    return values.mean(axis=axis)
+    found: np.ndarray = values.mean(axis=axis)
+    return found
 
 
 def scipy_p(differences: np.ndarray, permutations: float, seed: int) -> float:

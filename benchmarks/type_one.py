@@ -61,7 +61,7 @@ def matrices() -> dict[str, list[Values]]:
 
 def differences_of(matrix: Values, count: int, rng: np.random.Generator) -> Values:
     """Differences of random pairs of systems that are not copies of each other, float64 (topics, count)."""
-    columns = []
+    columns: list[Values] = []
     while len(columns) < count:
         a, b = rng.choice(matrix.shape[1], 2, replace=False)
         own = without_noise(matrix[:, a] - matrix[:, b])
@@ -75,8 +75,10 @@ def without_difference(matrix: Values, null: str, size: tuple[int, int], rng: np
     topics, count = size
     d = differences_of(matrix, count, rng)
     if null == "centred":
-        return np.take_along_axis(d - d.mean(axis=0), rng.integers(0, len(d), (topics, count)), axis=0)
-    return rng.permuted(d, axis=0)[:topics] * rng.choice([-1.0, 1.0], (min(topics, len(d)), count))
+        drawn: Values = np.take_along_axis(d - d.mean(axis=0), rng.integers(0, len(d), (topics, count)), axis=0)
+        return drawn
+    turned: Values = rng.permuted(d, axis=0)[:topics] * rng.choice([-1.0, 1.0], (min(topics, len(d)), count))
+    return turned
 
 
 def one_comparison(
