@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 from ranker_gains import BM25, MEASURE, Logits
 
-from periti.encoders import minilm_path
-from periti.encoders.cross import load_cross_encoder
+from periti.encoders.cross import CrossEncoder, load_cross_encoder
 from periti.evaluation import parse
 from periti.evaluation.significance import Design, Scores, compare, corrections, from_runs
 from periti.evaluation.significance.runs import Terms
 from periti.panels.material import open_material
 from periti.panels.ranking.config import RankerConfig, with_training
-from periti.panels.ranking.courses import ranker_folder, train_ranker_of
+from periti.panels.ranking.courses import ranker_folder, start_of, train_ranker_of
 from periti.panels.ranking.source import first_by_hash
 from periti.panels.slices import DEV, TEST
 from periti.pipeline import open_pipeline
@@ -26,7 +25,8 @@ from periti.types import Run
 CURRICULA = ("none", "kde", "anti", "random")
 DEPTH = 20
 """Documents of BM25's list that are reranked: the study compares trainings, it does not look for the best list."""
-LAYERS = 3
+START = "start"
+"""The ranker before it is trained; it ranks by the likeness that the encoder knows."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,6 @@ class Effect:
         return float(np.std(self.seeds, ddof=1)) if len(self.seeds) > 1 else 0.0
 
 
-def shallow(folder: Path, layers: int = LAYERS) -> Path:
-    """The first layers of all-MiniLM-L6-v2 as an encoder of its own, made once."""
-    if not (folder / "config.json").exists():
-        from transformers import AutoModel, AutoTokenizer
-
-        model = AutoModel.from_pretrained(minilm_path())
-        model.encoder.layer = model.encoder.layer[:layers]
-        model.config.num_hidden_layers = layers
-        AutoTokenizer.from_pretrained(minilm_path()).save_pretrained(folder)
-        model.save_pretrained(folder)
-    return folder
-
-
 def trained(config: RankerConfig, curriculum: str, seed: int, progress: Progress) -> Path:
     """The folder of a training that is done, now if it was not."""
     one = with_training(config, curriculum=curriculum)
@@ -75,7 +62,7 @@ def trained(config: RankerConfig, curriculum: str, seed: int, progress: Progress
 
 def study(
     config: RankerConfig, home: Path, seeds: Sequence[int], most: int, told: Callable[[str], None]
-) -> tuple[list[Effect], Mapping[str, float]]:
+) -> tuple[list[Effect], dict[str, dict[str, float]]]:
     """Train and judge all of them.
 
     Args:
@@ -86,9 +73,9 @@ def study(
         told: of progress.
 
     Returns:
-        The effect of each curriculum on each collection, "none" first; BM25's nDCG@10 by collection.
+        The effect of each curriculum on each collection, "none" first; nDCG@10 of BM25 and of the start by collection.
     """
-    config = replace(config, base=shallow(home / f"minilm-{LAYERS}"), home=home)
+    config = replace(config, home=home)
     runs: dict[str, dict[str, Run]] = {name: {} for name in config.learnt}
     parts = {}
     for name in config.learnt:
@@ -96,22 +83,29 @@ def study(
         part = first_by_hash(material.slices[TEST], most)[DEV]
         bm25 = open_pipeline(config.indexes / config.collections[name].dataset).only(BM25)
         parts[name] = (material, part, bm25.search(part.queries, DEPTH).renamed(BM25))
+
+    def rerank(model: CrossEncoder, system: str) -> None:
+        for name, (material, part, first) in parts.items():
+            runs[name][system] = (
+                Logits(model, home / "logits", lambda _: None).rerank(material, part, first).renamed(system)
+            )
+        told(f"{system}: judged")
+
+    rerank(start_of(config, 1), START)
     for seed in seeds:
         for curriculum in CURRICULA:
             folder = trained(config, curriculum, seed, Silent())
             lengths = {"max_length": config.training.max_length, "query_budget": config.training.query_budget}
-            model = load_cross_encoder(folder, **lengths, precision="bfloat16")
-            for name, (material, part, first) in parts.items():
-                logits = Logits(model, home / "logits", lambda _: None)
-                system = f"{curriculum} {seed}"
-                runs[name][system] = logits.rerank(material, part, first).renamed(system)
-            told(f"curriculum {curriculum}, seed {seed}: trained and judged")
+            rerank(load_cross_encoder(folder, **lengths, precision=config.training.precision), f"{curriculum} {seed}")
     tables: dict[str, Scores] = {}
     for name, (material, part, first) in parts.items():
         own = [first, *runs[name].values()]
         tables[name] = from_runs(own, part.qrels, parse([MEASURE], material.min_rel), Terms(missing="zero"))[0][0]
-    bm25_means = {name: float(table.values[:, table.column(BM25)].mean()) for name, table in tables.items()}
-    return _effects(tables), bm25_means
+    beside = {
+        system: {name: float(table.values[:, table.column(system)].mean()) for name, table in tables.items()}
+        for system in (BM25, START)
+    }
+    return _effects(tables), beside
 
 
 def _effects(tables: Mapping[str, Scores]) -> list[Effect]:

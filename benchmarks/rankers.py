@@ -2,7 +2,7 @@
 
 Gains: the cross-encoder of benchmarks/ranker.toml (trained first if it is not under --home; about an hour of one core)
 reranks BM25's first 100 documents on every collection; it and a fusion with it against BM25 and the best fusion without
-it. Curricula: short trainings of a shallow model, several seeds for each curriculum and control (about an hour). What
+it. Curricula: short trainings, several seeds for each curriculum and control (about an hour and a half). What
 was trained and scored is kept under --home and is not made again. The screening table is that of
 docs/results/screening.md.
 
@@ -22,6 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 from measuring import RESULTS, ROOT, machine, record
 from ranker_curricula import DEPTH as STUDY_DEPTH
+from ranker_curricula import START as UNTRAINED
 from ranker_curricula import Effect
 from ranker_curricula import study as curricula_study
 from ranker_gains import ADAPTED, ALL, BM25, DENSE, DEPTH, FUSION, LEFT_OUT, MORE, RANKER, RIVAL, Gain, Gains, Judge
@@ -103,9 +104,9 @@ def curricula(arguments: argparse.Namespace) -> None:
 
     config = replace(read_ranker_config(STUDY), indexes=arguments.indexes)
     seeds = range(1, arguments.seeds + 1)
-    effects, bm25 = curricula_study(config, arguments.home / "curricula", seeds, arguments.study_most, told)
-    facts = {"steps": config.training.steps, "depth": STUDY_DEPTH, "most_queries": arguments.study_most, "bm25": bm25}
-    record("ranker_curricula", {**facts, "effects": [asdict(one) for one in effects]})
+    effects, beside = curricula_study(config, arguments.home / "curricula", seeds, arguments.study_most, told)
+    facts = {"steps": config.training.steps, "depth": STUDY_DEPTH, "most_queries": arguments.study_most}
+    record("ranker_curricula", {**facts, "beside": beside, "effects": [asdict(one) for one in effects]})
 
 
 def page() -> str:
@@ -260,24 +261,26 @@ def _curricula_part(kept: Mapping[str, Any]) -> str:
     lines = [
         "## Curricula\n",
         (
-            f"Three layers of all-MiniLM-L6-v2, {kept['steps']} steps, {seeds} seeds each, the last state kept; BM25's "
-            f"first {kept['depth']} reranked, at most {kept['most_queries']} test queries of a collection. Means over "
+            "A cross-encoder over all-MiniLM-L6-v2 that starts from the likeness of query and document within one "
+            f"sequence (*start*), {kept['steps']} steps, {seeds} seeds each, the last state kept; BM25's first "
+            f"{kept['depth']} reranked, at most {kept['most_queries']} test queries of a collection. Means over "
             "seeds of nDCG@10 with their standard deviation; differences from no curriculum topic by topic after "
             "averaging seeds, paired t, Holm over all comparisons. *anti* and *random* are the controls of *kde* "
             f"(`--part curricula --seeds {seeds} --study-most {kept['most_queries']}`).\n"
         ),
-        "| collection | BM25 | curriculum | nDCG@10 | sd over seeds | difference from none | interval | p | Holm |",
-        "|---|---:|---|---:|---:|---:|---|---:|---:|",
+        "| collection | BM25 | start | curriculum | nDCG@10 | sd over seeds | difference | interval | p | Holm |",
+        "|---|---:|---:|---|---:|---:|---:|---|---:|---:|",
     ]
     for one in effects:
-        bm25 = kept["bm25"][one.collection]
+        bm25, start = (kept["beside"][system][one.collection] for system in (BM25, UNTRAINED))
         low, high = one.interval
         mark = " *" if one.adjusted <= 0.05 else ""
         cells = f"{one.difference:+.4f} | [{low:+.4f}, {high:+.4f}] | {_p(one.p)} | {_p(one.adjusted)}{mark}"
         if one.curriculum == "none":
             cells = " | | | "
         lines.append(
-            f"| {one.collection} | {bm25:.4f} | {one.curriculum} | {one.mean:.4f} | {one.spread:.4f} | {cells} |"
+            f"| {one.collection} | {bm25:.4f} | {start:.4f} | {one.curriculum} | {one.mean:.4f} | {one.spread:.4f} "
+            f"| {cells} |"
         )
     return "\n".join([*lines, ""])
 
