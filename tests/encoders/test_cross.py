@@ -63,11 +63,15 @@ def test_logits_do_not_depend_on_the_batch_or_its_order(model: CrossEncoder) -> 
     assert whole[0] == whole[-1]  # the same text
 
 
-def test_without_padding_the_logits_are_those_of_the_model(folder: Path) -> None:
+@pytest.mark.parametrize("activation", ["gelu", "gelu_new", "relu"])
+def test_without_padding_the_logits_are_those_of_the_model(folder: Path, activation: str) -> None:
     import torch
+    from transformers.activations import ACT2FN
 
     model = load_cross_encoder(folder, query_budget=16)
     model.model.double()
+    for layer in model.model.bert.encoder.layer:
+        layer.intermediate.intermediate_act_fn = ACT2FN[activation]
     pairs = model.tokenise(["cat law"] * len(WORDS), WORDS)
     with torch.inference_mode():
         found = model.forward(pairs).numpy()
