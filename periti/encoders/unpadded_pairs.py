@@ -50,8 +50,8 @@ def unpadded_logits(model: Any, batch: Sequence[Tokens], types: Sequence[int] | 
 def _layer(layer: Any, x: Tensor, lengths: Sequence[int], room: Tensor) -> Tensor:
     """One layer, (t, d) to (t, d), as `unpadded_layer` has it, with fewer walks through memory.
 
-    `room` (t, wide) is written over: the widest states of every layer stand there, since the pages of a fresh matrix
-    of megabytes cost as much as a tenth of the products that fill it.
+    `room` (t, wide) is written over: the widest states of every layer stand there, since a fresh matrix of megabytes
+    for each would cost its page faults.
 
     A bias of keys adds the same to all scores of a query, which softmax does not see. One of values goes through the
     weighted mean unchanged, and is added with the bias that follows. Residuals are what products are added to.
