@@ -141,6 +141,7 @@ FUSIONS = Registry(
         "comb-med": "periti.rankers.fusion.scores:CombMed",
         "wmnz": "periti.rankers.fusion.scores:WeightedMnz",
         "mixed": "periti.rankers.fusion.scores:Mixed",
+        "in-place": "periti.rankers.fusion.in_place:InPlace",
         "gated": "periti.rankers.gate.fusion:GatedFusion",
         "multiwinner": "periti.rankers.selection.fusion:MultiwinnerFusion",
         "tuned": "periti.rankers.fusion.settings:TunedFusion",

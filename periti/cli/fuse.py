@@ -20,12 +20,13 @@ EPILOG = """examples:
   periti fuse bm25.run dense.run --method comb-sum --scaling min-max --weights 0.3 0.7 --out sum.run
   periti fuse a.run b.run c.run --method comb-mnz --missing list_min --out mnz.run
   periti fuse a.run b.run --method rbc --option p=0.9 --out rbc.run
+  periti fuse bm25.run dense.run reranked.run --method in-place --option reader=cross-encoder --out placed.run
   periti fuse dev-a.run dev-b.run --names bm25 dense --method comb-sum --tune scifact:train --save weights.json
   periti fuse test-a.run test-b.run --names bm25 dense --settings weights.json --out fused.run
 
 rules by rank: rrf, isr, log-isr, rbc, borda, condorcet; by score: comb-sum (with weights: linear), comb-mnz, comb-gmnz,
-comb-anz, comb-max, comb-min, comb-med, wmnz, mixed, sum; learned with --tune: posfuse, slidefuse, segfuse, probfuse,
-bayesfuse, mapfuse. Lists of a language model that ranks lists have no comparable scores: fuse them by rrf or isr.
+comb-anz, comb-max, comb-min, comb-med, wmnz, mixed, sum, in-place; learned with --tune: posfuse, slidefuse, segfuse,
+probfuse, bayesfuse, mapfuse. Lists of a language model that ranks lists have no comparable scores: fuse them by rrf or isr.
 
 scalings: min-max, max, sum, z-score, rank, borda, none. A constant list gives 1 to what it holds and 0 to the rest. A
 document that a list lacks gets 0 there, or with --missing list_min what the smallest score of the list gets. Runs may
@@ -48,7 +49,7 @@ def add_parser(commands: Any) -> None:
     command.add_argument("--scaling", help="how lists are made comparable, for rules by score (default: min-max)")
     command.add_argument("--missing", help="zero or list_min, for rules by score (default: zero)")
     command.add_argument(
-        "--option", nargs="+", default=[], metavar="KEY=VALUE", help="other options: k, p, gamma, sigma"
+        "--option", nargs="+", default=[], metavar="KEY=VALUE", help="other options: k, p, gamma, sigma, reader"
     )
     command.add_argument("--weights", nargs="+", type=float, metavar="W", help="a weight for each run, in their order")
     command.add_argument("--settings", type=Path, metavar="FILE", help="a rule as --tune saved it")

@@ -249,6 +249,7 @@ BUILDERS: Mapping[str, Mapping[str, Build]] = {
     "fusions": {
         **{name: plain(FUSIONS, name) for name in ("rrf", "isr", "log-isr", "rbc", "borda", "condorcet", "sum")},
         **{name: plain(FUSIONS, name, missing="list_min") for name in SCORE_FUSIONS},
+        "in-place": plain(FUSIONS, "in-place", reader="dense", missing="list_min"),
         "gated": gated,
         "multiwinner": plain(FUSIONS, "multiwinner", size=4),
         "tuned": tuned,
