@@ -40,10 +40,14 @@ from periti.types import PLAN, Plan, Queries, Run
 
 DEPTH = 100
 READ_AT_ONCE = 256
-MEASURE = "nDCG@10"
+CUT = 10
+MEASURE = f"nDCG@{CUT}"
 BM25, DENSE, ADAPTED, RANKER = "bm25", "dense", "dense, adapter", "cross-encoder"
 FUSION, RIVAL, MORE, ALL = "fusion", "fusion, adapter", "cross-encoder + bm25", "fusion with it"
-SEARCHES = (Search("rrf"), *(Search("comb-sum", {"scaling": scaling}) for scaling in ("min-max", "z-score")))
+SCALINGS = ("min-max", "z-score")
+SEARCHES = (Search("rrf"), *(Search("comb-sum", {"scaling": scaling}) for scaling in SCALINGS))
+PLACED = tuple(Search("in-place", {"scaling": scaling, "reader": RANKER}) for scaling in SCALINGS)
+"""Where the ranker stands beside lists that found what it has not read."""
 PARTS: Mapping[str, tuple[str, ...]] = {
     FUSION: (BM25, DENSE),
     RIVAL: (BM25, DENSE, ADAPTED),
@@ -68,7 +72,7 @@ class Lists:
     Attributes:
         part: queries and judgements.
         min_rel: the least relevant grade.
-        runs: bm25, dense, dense by the adapter that the ranker starts from, and the ranker's order of BM25's list; of
+        runs: bm25, dense, dense by an adapter, and the ranker's order of BM25's list; of
             DEPTH documents, or fewer where BM25 finds fewer.
     """
 
@@ -145,16 +149,22 @@ def chosen_on_dev(dev: Mapping[str, Lists]) -> dict[str, tuple[str, Trial]]:
     return {name: _best(name, dev) for name in PARTS}
 
 
+def _searches(name: str) -> Sequence[Search]:
+    """What is tried for a fusion."""
+    return (*SEARCHES, *PLACED) if RANKER in PARTS[name] and DENSE in PARTS[name] else SEARCHES
+
+
 def _best(name: str, dev: Mapping[str, Lists]) -> tuple[str, Trial]:
     joined = {part: _joined({source: one.runs[part] for source, one in dev.items()}) for part in PARTS[name]}
     queries = Queries.from_pairs([(f"{s} {q}", t) for s, one in dev.items() for q, t in one.part.queries.frame.rows()])
 
     def objective(run: Run) -> float:
-        return float(np.mean([_mean(_of(run, source), one) for source, one in dev.items()]))
+        first = run.top(CUT)  # what the measure looks at: what follows would cost most of the time
+        return float(np.mean([_mean(_of(first, source), one) for source, one in dev.items()]))
 
     trials = {
         (search.method, *search.options.values()): best(tune(search, joined, everyone(joined, queries), objective))
-        for search in SEARCHES
+        for search in _searches(name)
     }
     key = max(trials, key=lambda one: trials[one].value)
     return str(key[0]), trials[key]
@@ -178,7 +188,7 @@ def _mean(run: Run, lists: Lists) -> float:
 
 @dataclass(frozen=True)
 class Gain:
-    """A system beside another on one collection: means, difference, 95 % BCa interval, p and Holm's p."""
+    """A system beside another on one collection: queries, difference, 95 % BCa interval, p."""
 
     collection: str
     system: str
@@ -187,13 +197,18 @@ class Gain:
     difference: float
     interval: tuple[float, float]
     p: float
-    adjusted: float = 1.0
+
+
+def adjusted(gains: Sequence[Gain]) -> list[float]:
+    """Holm's p of each of all these comparisons."""
+    found: NDArray[np.float64] = corrections.holm(np.array([gain.p for gain in gains]))
+    return [float(p) for p in found]
 
 
 def gains_of(
     runs: Mapping[str, Sequence[Run]], test: Mapping[str, Lists], asked: Sequence[tuple[str, str]], seed: int
 ) -> list[Gain]:
-    """Systems against baselines on every collection; Holm over all of these comparisons."""
+    """Systems against baselines on every collection."""
     found: list[Gain] = []
     for collection, systems in runs.items():
         one = test[collection]
@@ -209,12 +224,7 @@ def gains_of(
                 low, high = sorted((sign * pair.intervals[-1].low, sign * pair.intervals[-1].high))
                 gap = sign * pair.difference
                 found.append(Gain(collection, system, baseline, table.topics, gap, (low, high), pair.p))
-    adjusted: NDArray[np.float64] = corrections.holm(np.array([gain.p for gain in found]))
-    return [Gain(*(*_fields(gain)[:-1], float(p))) for gain, p in zip(found, adjusted, strict=True)]
-
-
-def _fields(gain: Gain) -> list[Any]:
-    return [getattr(gain, name) for name in Gain.__dataclass_fields__]
+    return found
 
 
 @dataclass(frozen=True)
@@ -249,18 +259,20 @@ class Judge:
     Attributes:
         config: the ranker's file.
         home: where logits are kept.
+        adapter: folder of the adapter that has learnt from the same collections.
+        asked: the collections whose test queries it answers.
         most: test queries of a collection whose kind was learnt from, and of one that was not; chosen by hash.
         told: of progress.
         seed: of the bootstrap.
-        fewer: collection -> most test queries after all, where time is short.
     """
 
     config: RankerConfig
     home: Path
+    adapter: Path
+    asked: Sequence[str]
     most: tuple[int, int]
     told: Callable[[str], None]
     seed: int
-    fewer: Mapping[str, int]
 
     def read(self, names: Sequence[str]) -> None:
         """Let the frozen layers read what will be reranked in some collections, and keep their states on disk."""
@@ -307,10 +319,10 @@ class Judge:
         return Logits(model, self.home / "logits", self.told)
 
     def _matrix(self) -> Vectors:
-        """Of the adapter that the ranker started from."""
-        matrix = read_adapter(self.config.adapter).matrix if self.config.adapter else None
+        """Of the adapter."""
+        matrix = read_adapter(self.adapter).matrix
         if matrix is None:
-            raise TypeError("the ranker starts from a linear adapter")
+            raise TypeError(f"{self.adapter} is no linear adapter")
         return matrix
 
     def _lists(self, logits: Logits) -> tuple[dict[str, Lists], dict[str, Lists], dict[str, str]]:
@@ -318,8 +330,7 @@ class Judge:
         dev: dict[str, Lists] = {}
         test: dict[str, Lists] = {}
         domains: dict[str, str] = {}
-        names = [name for name in self.config.collections if name not in LEFT_OUT]
-        for name in names:
+        for name in self.asked:
             domains[name], held_out, test[name] = self._list(name, logits)
             if held_out:
                 dev[name] = held_out
@@ -338,7 +349,7 @@ class Judge:
     def _test_part(self, name: str, material: Material) -> Slice:
         """The test queries that are judged."""
         most = self.most[name not in self.config.learnt and name not in TAUGHT_BY_OTHERS]
-        return first_by_hash(material.slices[TEST], self.fewer.get(name, most))[DEV]
+        return first_by_hash(material.slices[TEST], most)[DEV]
 
 
 def _judged(config: RankerConfig) -> RankerConfig:

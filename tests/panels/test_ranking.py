@@ -254,15 +254,28 @@ def test_the_command_line_knows_the_curricula() -> None:
     assert OFFERED == CURRICULA
 
 
-def test_the_benchmark_s_file_can_be_read() -> None:
-    found = read_ranker_config(Path(__file__).parents[2] / "benchmarks" / "ranker.toml")
+@pytest.mark.parametrize(
+    ("name", "sources"),
+    [
+        ("", ("scifact", "nfcorpus", "obliqa", "medquad-pairs")),
+        ("_health", ("medquad-whole",)),
+        ("_law", ("obliqa",)),
+    ],
+    ids=["reader", "health", "law"],
+)
+def test_the_benchmark_s_files_can_be_read(name: str, sources: tuple[str, ...]) -> None:
+    folder = Path(__file__).parents[2] / "benchmarks"
+    found = read_ranker_config(folder / f"ranker{name}.toml")
 
-    assert found.learnt == ("scifact", "nfcorpus", "obliqa", "medquad-pairs")
+    assert found.learnt == sources
     assert found.training.max_length == 256
-    assert (found.head, found.apart, found.learns_from) == ("late-join", 5, UTILITY)
-    start = read_panel_config(Path(__file__).parents[2] / "benchmarks" / "ranker_start.toml")
-    for name in start.experts["reader-start"].sources:
-        assert start.collections[name] == found.collections[name], "it starts from what was fitted on the same queries"
+    assert (found.head, found.apart) == ("late-join", 5)
+    assert found.learns_from == (FIT if name == "_law" else UTILITY)
+    start = read_panel_config(folder / f"ranker{name}_start.toml")
+    (expert,) = start.experts.values()
+    assert expert.sources == sources
+    for one in sources:
+        assert start.collections[one] == found.collections[one], "it starts from what was fitted on the same queries"
     assert found.collections["obliqa"].hold_out == 0.4
 
 
