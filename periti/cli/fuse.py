@@ -26,7 +26,8 @@ EPILOG = """examples:
 
 rules by rank: rrf, isr, log-isr, rbc, borda, condorcet; by score: comb-sum (with weights: linear), comb-mnz, comb-gmnz,
 comb-anz, comb-max, comb-min, comb-med, wmnz, mixed, sum, in-place; learned with --tune: posfuse, slidefuse, segfuse,
-probfuse, bayesfuse, mapfuse. Lists of a language model that ranks lists have no comparable scores: fuse them by rrf or isr.
+probfuse, bayesfuse, mapfuse. Lists of a language model that ranks lists have no comparable scores: fuse them by rrf or
+isr.
 
 scalings: min-max, max, sum, z-score, rank, borda, none. A constant list gives 1 to what it holds and 0 to the rest. A
 document that a list lacks gets 0 there, or with --missing list_min what the smallest score of the list gets. Runs may
