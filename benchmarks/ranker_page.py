@@ -76,7 +76,7 @@ def _gains_part(kept: Mapping[str, Kept]) -> str:
         (
             "*reader* answers every collection; *health* and *law* have learnt from one each. *health* was meant for "
             "LiveQA's questions (`medquad`) as well, which ask about the same in other people's words: it does not "
-            "serve there. Which rows there are was settled before their figures were seen, and all count.\n"
+            "serve there. Which rows these two have was settled before their figures were seen, and all count.\n"
         ),
         *(line for name, one in kept.items() for line in _of_ranker(name, one)),
         "### Tests\n",
