@@ -24,6 +24,6 @@ def test_every_command_on_the_page_is_one() -> None:
     lines = PAGE.replace("\\\n", " ").splitlines()
     commands = [line for line in lines if line.startswith("periti ")]
 
-    assert len(commands) == 7
+    assert len(commands) == 8
     for line in commands:
         parser().parse_args(shlex.split(line)[1:])
