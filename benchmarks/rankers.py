@@ -3,9 +3,9 @@
 Gains: cross-encoders rerank BM25's first 100 documents; each, and a fusion with it, against BM25 and the best fusion
 without it. The one of benchmarks/ranker.toml answers every collection, those of ranker_health.toml and ranker_law.toml
 questions about health and about regulation. They are trained first if they are not under --home, up to an hour of one
-core each, and score for one or two more. Curricula: short trainings, several seeds for each curriculum and control (about an hour and a half). What
-was trained and scored is kept under --home and is not made again. The screening table is that of
-docs/results/screening.md.
+core each, and score for one or two more. Curricula: short trainings, several seeds for each curriculum and control
+(about an hour and a half). What was trained and scored is kept under --home and is not made again. The screening table
+is that of docs/results/screening.md.
 
 Usage: python -m benchmarks.rankers [--home DIR] [--indexes DIR] [--part gains|read|score|curricula|page|all]
     [--ranker NAME ...] [--seed S]
