@@ -27,7 +27,7 @@ EPILOG = """examples:
 rules by rank: rrf, isr, log-isr, rbc, borda, condorcet; by score: comb-sum (with weights: linear), comb-mnz, comb-gmnz,
 comb-anz, comb-max, comb-min, comb-med, wmnz, mixed, sum, in-place; learned with --tune: posfuse, slidefuse, segfuse,
 probfuse, bayesfuse, mapfuse. Lists of a language model that ranks lists have no comparable scores: fuse them by rrf or
-isr.
+isr. With in-place what the run called reader holds exchanges places in the comb-sum of the others, the rest stays.
 
 scalings: min-max, max, sum, z-score, rank, borda, none. A constant list gives 1 to what it holds and 0 to the rest. A
 document that a list lacks gets 0 there, or with --missing list_min what the smallest score of the list gets. Runs may
@@ -47,7 +47,9 @@ def add_parser(commands: Any) -> None:
     command.add_argument("runs", nargs="+", metavar="RUN", help="run files, two or more: TREC, CSV or Parquet")
     command.add_argument("--names", nargs="+", metavar="NAME", help="what to call the runs (default: their tags)")
     command.add_argument("--method", metavar="RULE", help="the fusion rule (default: rrf)")
-    command.add_argument("--scaling", help="how lists are made comparable, for rules by score (default: min-max)")
+    command.add_argument(
+        "--scaling", help="how lists are made comparable, for rules by score (default: min-max; of in-place z-score)"
+    )
     command.add_argument("--missing", help="zero or list_min, for rules by score (default: zero)")
     command.add_argument(
         "--option", nargs="+", default=[], metavar="KEY=VALUE", help="other options: k, p, gamma, sigma, reader"
