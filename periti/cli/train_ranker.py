@@ -22,6 +22,7 @@ EPILOG = """examples:
   periti train ranker ranker.toml --seed 1 --curriculum random  a control: weights of other queries
   periti train ranker ranker.toml --seed 1 --adapter experts/legal/seed-1   from an expert of a panel (head late-join)
   periti train ranker ranker.toml --loss lambda --home other --json
+  periti train ranker parts.toml --seed 1       of parts that learn apart and are added up (docs/training-rankers.md)
 
 A training that is killed goes on from its last checkpoint to the same weights. A ranker that is there already is left
 as it is; if its data, settings or seed were others, that is an error. A collection uses it by
@@ -96,9 +97,14 @@ def _lines(card: dict[str, Any], config: RankerConfig) -> list[str]:
         f"{one['name']}: {one['queries']:,} queries" + "".join(f", {n:,} {what}" for what, n in one["notes"].items())
         for one in card["sources"]
     ]
+    parts = [
+        f"part {one['name']}: its dev {one['dev_of_start']:.4f} -> {one['dev']:.4f} at step {one['best_step']} of "
+        f"{one['steps']}"
+        for one in card.get("parts", [])
+    ]
+    kept = f"{card['share']:g} of what its parts learnt" if parts else f"step {card['best_step']} of {card['steps']}"
     summary = (
         f"{card['name']} (curriculum {config.training.curriculum}, seed {card['seed']}): dev "
-        f"{card['dev_of_start']:.4f} -> {card['dev']:.4f} at step {card['best_step']} of {card['steps']}; "
-        f"{card['folder']}"
+        f"{card['dev_of_start']:.4f} -> {card['dev']:.4f} at {kept}; {card['folder']}"
     )
-    return [*notes, *(f"dev of {line}" for line in card["dev_lists"]), summary]
+    return [*notes, *parts, *(f"dev of {line}" for line in card["dev_lists"]), summary]

@@ -121,6 +121,7 @@ def how_it_came_about(card: Mapping[str, Any], sources: str, dev: str) -> str:
         dev: lines on what the measure was taken over.
     """
     curve = "\n".join(f"| {int(step)} | {value:.4f} | {loss:.4f} |" for step, value, loss in card.get("dev_curve", []))
+    steps = f"| step | dev | mean loss |\n|---:|---:|---:|\n{curve}\n\n" if curve else ""
     return f"""Command: `{card.get("command", "")}`
 
 ## Data
@@ -135,9 +136,5 @@ Licence of the data: {card.get("licence", "")}
 
 {dev}
 
-| step | dev | mean loss |
-|---:|---:|---:|
-{curve}
-
-Weights (`{MODEL}`): SHA-256 {card["weights_sha256"]}
+{steps}Weights (`{MODEL}`): SHA-256 {card["weights_sha256"]}
 """

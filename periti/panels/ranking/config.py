@@ -15,6 +15,7 @@ test = "test"
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from periti.panels.slices import FIT, UTILITY
 from periti.registry import nearest
 from periti.training.ranking.settings import RankingOptions
 
+PART = re.compile(r"[A-Za-z0-9_-]+")
 SLICES = [0.85, 0.15, 0.0]
 """Shares of fit, dev and utilities where a collection sets none: a ranker has no use for utilities."""
 
@@ -40,6 +42,9 @@ class RankerConfig:
         name: of the ranker.
         collections: what it learns from and, with test splits, whose queries it must not have seen.
         sources: the collections to learn from; all that have queries to learn from by default.
+        parts: part -> the collections that it learns from. Each part is trained apart from the same start, and what
+            they have learnt is added up (`periti.panels.ranking.parts`); stands where `sources` does.
+        shares: of `parts`, what share of their sum may be taken; dev chooses.
         description: for the card.
         base: folder of the encoder that training starts from under a new head; MiniLM by default.
         model: folder of a cross-encoder to go on from instead.
@@ -62,6 +67,8 @@ class RankerConfig:
     name: str
     collections: Mapping[str, CollectionConfig]
     sources: tuple[str, ...] = ()
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    shares: tuple[float, ...] = (0.5, 0.75, 1.0)
     description: str = ""
     base: Path | None = None
     model: Path | None = None
@@ -81,7 +88,8 @@ class RankerConfig:
     @property
     def learnt(self) -> tuple[str, ...]:
         """The collections to learn from."""
-        return self.sources or tuple(name for name, one in self.collections.items() if one.learns)
+        apart = tuple(dict.fromkeys(name for names in self.parts.values() for name in names))
+        return self.sources or apart or tuple(name for name, one in self.collections.items() if one.learns)
 
 
 def read_ranker_config(path: Path) -> RankerConfig:
@@ -102,6 +110,7 @@ def read_ranker_config(path: Path) -> RankerConfig:
         name: anchored(parse(CollectionConfig, {"slices": SLICES, **one}, f"{path} [collections.{name}]"), path.parent)
         for name, one in table["collections"].items()
     }
+    plain["parts"] = _parts(table.get("parts", {}), f"{path} [parts]")
     for key in ("first_stages", "teachers"):
         plain[key] = _paths(table.get(key, {}), f"{path} [{key}]", path.parent)
     config: RankerConfig = anchored(parse(RankerConfig, plain, str(path)), path.parent)
@@ -144,7 +153,29 @@ def _paths(table: object, where: str, folder: Path) -> dict[str, Path]:
     return {name: folder / value for name, value in table.items()}
 
 
+def _parts(table: object, where: str) -> dict[str, tuple[str, ...]]:
+    """Names of parts, which are names of folders, too, and the collections of each."""
+    if not isinstance(table, dict) or not all(_named(names) for names in table.values()):
+        raise ConfigError(f'{where}: expected parts and their collections, as in health = ["medquad"]; found {table!r}')
+    for name in table:
+        if not PART.fullmatch(name):
+            raise ConfigError(f"{where}: part {name!r} names a folder; use letters, digits, - and _")
+    return {name: tuple(names) for name, names in table.items()}
+
+
+def _named(names: object) -> bool:
+    return isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
+
+
+def _check_parts(config: RankerConfig, path: Path) -> None:
+    if config.parts and config.sources:
+        raise ConfigError(f"{path}: sources and parts are both set; the collections of its parts are its sources")
+    if not config.shares or any(not 0 < share <= 1 for share in config.shares):
+        raise ConfigError(f"{path}: shares are {list(config.shares)}; each must be above 0 and at most 1")
+
+
 def _check(config: RankerConfig, path: Path) -> None:
+    _check_parts(config, path)
     if config.base and config.model:
         raise ConfigError(f"{path}: base and model are both set; a ranker starts from one of them")
     if config.head not in HEADS:
@@ -155,7 +186,7 @@ def _check(config: RankerConfig, path: Path) -> None:
     if not config.learnt:
         raise ConfigError(f"{path}: no collection has queries to learn from; give one a train split")
     for key, names in (
-        ("sources", config.learnt),
+        ("parts" if config.parts else "sources", config.learnt),
         ("first_stages", config.first_stages),
         ("teachers", config.teachers),
     ):

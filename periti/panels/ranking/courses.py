@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from periti.encoders.cross import CrossEncoder, Joint, load_cross_encoder, untra
 from periti.errors import EncoderError
 from periti.files import sha256_file
 from periti.panels.ranking.config import RankerConfig
-from periti.panels.ranking.dev import dev_lists, dev_score
-from periti.panels.ranking.source import open_ranking_source
+from periti.panels.ranking.dev import DevLists, dev_lists, dev_score
+from periti.panels.ranking.parts import Parts, add_parts, parts_of
+from periti.panels.ranking.source import RankingSource, open_ranking_source
 from periti.progress import Progress
 from periti.training.ranking.trainer import RankerCourse, train_ranker
 
@@ -67,10 +68,10 @@ def _matrix(folder: Path | None, base: Path) -> NDArray[np.float32] | None:
 
 
 def train_ranker_of(config: RankerConfig, seed: int, *, progress: Progress, command: str = "") -> Mapping[str, Any]:
-    """The card of the ranker of a seed, trained if it is not there yet; a killed training goes on.
+    """The card of the ranker of a seed, trained if it is not there yet, its parts first; a killed training goes on.
 
     Args:
-        config: sources, first stages, settings.
+        config: sources or parts, first stages, settings.
         seed: of the head, the draws and dropout.
         progress: told of building, searching and training.
         command: that trains it again, for the card.
@@ -79,11 +80,36 @@ def train_ranker_of(config: RankerConfig, seed: int, *, progress: Progress, comm
         InputError: there is nothing to learn from or to stop by, or the ranker there was trained otherwise.
         UnknownName, DatasetError, FormatError, IndexUnusable, EncoderError: as collections and models raise them.
     """
+    cards = {
+        ranker_folder(part, seed): train_ranker_of(part, seed, progress=progress, command=command)
+        for part in parts_of(config)
+    }
     sources = [open_ranking_source(name, config, progress) for name in config.learnt]
     start = start_of(config, seed)
     lists = dev_lists(sources, start, config)
+    score, folder = dev_score(lists, config.measure), ranker_folder(config, seed)
+    card = _told(config, sources, lists, command)
+    dev = digest([config.measure, [source.dev_digest for source in sources]])
+    if cards:
+        return add_parts(start, Parts(config, seed, cards, card, dev), score, folder, progress=progress)
+    course = RankerCourse(
+        name=config.name,
+        sets=[source.training_set(config) for source in sources],
+        options=config.training,
+        seed=seed,
+        card=card,
+        sources=[source.told for source in sources],
+        dev=dev,
+    )
+    return train_ranker(start, course, score, folder, progress=progress)
+
+
+def _told(
+    config: RankerConfig, sources: Sequence[RankingSource], lists: Sequence[DevLists], command: str
+) -> dict[str, Any]:
+    """What the card says of data, dev and command."""
     licences = {source.name: source.licence for source in sources}
-    card = {
+    return {
         "description": config.description,
         "domains": sorted({source.domain for source in sources}),
         "licence": "; ".join(sorted(set(licences.values()))),
@@ -92,13 +118,3 @@ def train_ranker_of(config: RankerConfig, seed: int, *, progress: Progress, comm
         "dev_lists": [one.sentence(config.measure) for one in lists],
         "command": command,
     }
-    course = RankerCourse(
-        name=config.name,
-        sets=[source.training_set(config) for source in sources],
-        options=config.training,
-        seed=seed,
-        card=card,
-        sources=[source.told for source in sources],
-        dev=digest([config.measure, [source.dev_digest for source in sources]]),
-    )
-    return train_ranker(start, course, dev_score(lists, config.measure), ranker_folder(config, seed), progress=progress)

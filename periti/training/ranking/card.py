@@ -82,7 +82,27 @@ name = "cross-encoder"
 model = "this folder"
 ```
 
-{how_it_came_about(card, sources, dev)}"""
+{_parts(card)}{how_it_came_about(card, sources, dev)}"""
+
+
+def _parts(card: Mapping[str, Any]) -> str:
+    """Of a ranker that is a sum: its parts, and what dev said of the shares."""
+    if "parts" not in card:
+        return ""
+    rows = "\n".join(
+        f"| {one['name']} | {one['best_step']} of {one['steps']} | {one['dev_of_start']:.4f} | {one['dev']:.4f} | "
+        f"{one['weights_sha256']} |"
+        for one in card["parts"]
+    )
+    shares = ", ".join(f"{value:.4f} at {share:g}" for share, value in card["shares"])
+    return f"""Its parts were trained apart from the same start; {card["share"]:g} of the sum of what they learnt was
+added to it, the best on dev of {shares} (start: {card["dev_of_start"]:.4f}).
+
+| part | best step | its dev, start | its dev, end | SHA-256 |
+|---|---|---:|---:|---|
+{rows}
+
+"""
 
 
 def _source(one: Mapping[str, Any]) -> str:
