@@ -129,6 +129,15 @@ def ranked_ids(index: DenseIndex | LexicalIndex, ordinals: NDArray[np.int64]) ->
     return [index.ids.take(row[row >= 0]).to_list() for row in ordinals]
 
 
+def ranker_file(folder: Path, text: str) -> Path:
+    """A ranker's file in a folder, beside the encoder `bert` that it may start from."""
+    save_bert(folder / "x", max_length=64, spread=0.3)
+    (folder / "x" / "bert").rename(folder / "bert")
+    found = folder / "ranker.toml"
+    found.write_text(text, encoding="utf-8")
+    return found
+
+
 def save_bert(folder: Path, *, max_length: int = 32, spoil: bool = False, spread: float = 0.02) -> Path:
     """A sentence-transformers model with random weights: two layers, 16 dimensions, one token a letter.
 

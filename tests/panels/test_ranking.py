@@ -27,7 +27,7 @@ from periti.pipeline import open_pipeline
 from periti.progress import Silent
 from periti.rankers.reranking import run_digest
 from periti.training.ranking.settings import CURRICULA
-from tests.tiny import save_bert
+from tests.tiny import ranker_file
 
 FILE = """
 name = "reader"
@@ -56,12 +56,7 @@ test = "dev"
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ranker")
-    save_bert(folder / "x", max_length=64, spread=0.3)
-    (folder / "x" / "bert").rename(folder / "bert")
-    found = folder / "ranker.toml"
-    found.write_text(FILE, encoding="utf-8")
-    return found
+    return ranker_file(tmp_path_factory.mktemp("ranker"), FILE)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from periti.panels.ranking.config import RankerConfig, read_ranker_config, start
 from periti.panels.ranking.courses import ranker_folder, start_of, train_ranker_of
 from periti.panels.ranking.parts import added, parts_of
 from periti.progress import Silent
-from tests.tiny import save_bert
+from tests.tiny import ranker_file
 
 FILE = """
 name = "reader"
@@ -58,12 +58,7 @@ Weights = Mapping[str, NDArray[np.float32]]
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("parts")
-    save_bert(folder / "x", max_length=64, spread=0.3)
-    (folder / "x" / "bert").rename(folder / "bert")
-    found = folder / "ranker.toml"
-    found.write_text(FILE, encoding="utf-8")
-    return found
+    return ranker_file(tmp_path_factory.mktemp("parts"), FILE)
 
 
 @pytest.fixture(scope="module")

@@ -98,9 +98,8 @@ def added(start: CrossEncoder, trained: Sequence[CrossEncoder], share: float) ->
     first = dict(start.model.named_parameters())
     for name, parameter in found.model.named_parameters():
         steps = [one[name].data - first[name].data for one in learnt]
-        if any(
-            step.any() for step in steps
-        ):  # adding 0 to -0 would change the bytes, and the digest, of a frozen layer
+        # Adding 0 to -0 would change the bytes of a frozen layer, and the digest that states of texts are kept under.
+        if any(step.any() for step in steps):
             parameter.data.add_(sum(steps), alpha=share)
     found.model.eval()
     return found
