@@ -17,7 +17,7 @@ from periti.encoders.cross import CrossEncoder, load_cross_encoder, weights_dige
 from periti.errors import ConfigError, EncoderError, InputError
 from periti.panels.ranking.config import RankerConfig, read_ranker_config, starting_from
 from periti.panels.ranking.courses import ranker_folder, start_of, train_ranker_of
-from periti.panels.ranking.parts import added, parts_of
+from periti.panels.ranking.parts import Parts, add_parts, added, parts_of
 from periti.progress import Silent
 from tests.tiny import ranker_file
 
@@ -114,10 +114,26 @@ def test_dev_chooses_the_share(config: RankerConfig, folder: Path) -> None:
     shares = dict(card["shares"])
 
     assert list(shares) == list(config.shares)
-    assert card["dev"] == shares[card["share"]] == max(shares.values())
+    with_none = {0.0: card["dev_of_start"], **shares}
+    assert card["dev"] == with_none[card["share"]] == max(with_none.values())
     assert [one["name"] for one in card["parts"]] == ["reader-first", "reader-second"]
     assert [one["name"] for one in card["sources"]] == ["one:fit", "two:fit"]
     assert len(card["dev_lists"]) == 2
+
+
+def test_where_no_share_helps_it_is_the_start(config: RankerConfig, folder: Path, tmp_path: Path) -> None:
+    start = start_of(config, 3)
+    before = weights(start)
+    trained = {ranker_folder(one, 3): card_in(ranker_folder(one, 3)) for one in parts_of(config)}
+
+    def score(encoder: CrossEncoder) -> float:
+        return -float(sum(np.abs(one - before[name]).sum() for name, one in weights(encoder).items()))
+
+    card = add_parts(start, Parts(config, 3, trained, {}, "dev"), score, tmp_path / "sum", progress=Silent())
+    assert (card["share"], card["dev"]) == (0.0, 0.0)
+    assert max(value for _, value in card["shares"]) < 0
+    assert all((one == before[name]).all() for name, one in weights(opened(tmp_path / "sum")).items())
+    assert folder.exists()
 
 
 def test_the_whole_of_one_part_is_that_part(config: RankerConfig, folder: Path) -> None:

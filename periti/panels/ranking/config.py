@@ -44,7 +44,7 @@ class RankerConfig:
         sources: the collections to learn from; all that have queries to learn from by default.
         parts: part -> the collections that it learns from. Each part is trained apart from the same start, and what
             they have learnt is added up (`periti.panels.ranking.parts`); stands where `sources` does.
-        shares: of `parts`, what share of their sum may be taken; dev chooses.
+        shares: of `parts`, what share of their sum may be taken; dev chooses one, or none.
         description: for the card.
         base: folder of the encoder that training starts from under a new head; MiniLM by default.
         model: folder of a cross-encoder to go on from instead.

@@ -1,7 +1,7 @@
 """A ranker of parts: each learns from its own collections, and what they have learnt is added up.
 
 Parts start from the same weights s and end at t_1 ... t_n; the ranker is s + share * sum(t_i - s) (task arithmetic,
-Ilharco et al., ICLR 2023), with the share that is best on dev. Collections of very different sizes need not be mixed: a
+Ilharco et al., ICLR 2023), with the share that is best on dev, or none of it. Collections of very different sizes need not be mixed: a
 part stops by its own dev queries, where one training over all stops when the smallest is learnt by heart.
 """
 
@@ -77,7 +77,7 @@ def add_parts(start: CrossEncoder, parts: Parts, score: Score, folder: Path, *, 
     shares = parts.config.shares
     tried = tracked((0.0, *shares), progress, f"adding up {parts.config.name}", len(shares) + 1)
     values = {share: score(added(start, trained, share)) for share in tried}
-    share = max(shares, key=lambda one: values[one])
+    share = max(values, key=lambda one: values[one])  # the start, if no share is better
     card = {
         **_card(parts, start),
         "share": share,
@@ -94,6 +94,8 @@ def added(start: CrossEncoder, trained: Sequence[CrossEncoder], share: float) ->
     """`start`, and `share` of everything that was learnt from there on; nothing that is given is changed."""
     found = copy.copy(start)
     found.model = copy.deepcopy(start.model)
+    if share == 0:
+        return found
     learnt = [dict(one.model.named_parameters()) for one in trained]
     first = dict(start.model.named_parameters())
     for name, parameter in found.model.named_parameters():
