@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from ranker_gains import BM25, MEASURE, Logits
+from ranker_lists import BM25, MEASURE, Logits
 
 from periti.encoders.cross import CrossEncoder, load_cross_encoder
 from periti.evaluation import parse

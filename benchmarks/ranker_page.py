@@ -9,13 +9,16 @@ from typing import Any
 from measuring import RESULTS, machine
 from ranker_curricula import START as UNTRAINED
 from ranker_curricula import Effect
-from ranker_gains import ADAPTED, ALL, BM25, DENSE, DEPTH, FUSION, LEFT_OUT, MORE, RANKER, RIVAL, Gain, adjusted
+from ranker_gains import LEFT_OUT, Gain, adjusted
+from ranker_lists import ADAPTED, BM25, DENSE, DEPTH, RANKER
+from ranker_settings import ALL, ELSEWHERE, FUSION, MORE, RIVAL
 
 Kept = Mapping[str, Any]
 TESTS = (
     "| collection | ranker | system | against | difference | interval | p | Holm |",
     "|---|---|---|---|---:|---|---:|---:|",
 )
+SETTINGS = ("| collections | fusion | rule | weights | dev |", "|---|---|---|---|---:|")
 SYSTEMS = (BM25, DENSE, FUSION, ADAPTED, RIVAL, RANKER, MORE, ALL)
 JOINED = "joined"
 
@@ -71,23 +74,24 @@ def _gains_part(kept: Mapping[str, Kept]) -> str:
             f"document's tokens meet each of the query's. They rerank BM25's first {DEPTH}. *{RIVAL}* is the best "
             f"fusion without one: its adapter has learnt from the same collections, and dev may leave out any part. "
             f"*{ALL}* may add the ranker up as one list more, or let the documents that it has read exchange their "
-            "places in the fusion of the others (`in-place`); dev chooses, for each ranker its own.\n"
+            "places in the fusion of the others (`in-place`); dev chooses.\n"
         ),
         (
-            "*reader* answers every collection; *health* and *law* have learnt from one each. *health* was meant for "
-            "LiveQA's questions (`medquad`) as well, which ask about the same in other people's words: it does not "
-            "serve there. Which rows these two have was settled before their figures were seen, and all count.\n"
+            "*reader* answers every collection; *health* and *law* have learnt from one each, and were judged before "
+            "it was made of parts. *health* was meant for LiveQA's questions (`medquad`) as well, which ask about the "
+            "same in other people's words: it does not serve there. All their rows count.\n"
         ),
         *(line for name, one in kept.items() for line in _of_ranker(name, one)),
         "### Tests\n",
         (
             f"*{ALL}* against BM25 and against *{RIVAL}*. Paired t-test, Holm over these {len(claim)} comparisons, "
             "95 % BCa intervals of each by itself. `*` marks significance at .05. What is compared was settled after a "
-            "look at some of these queries, with earlier rankers; rules and weights are dev's.\n"
+            "look at these queries, with earlier rankers: the last of them was *reader* without the part that has "
+            "learnt from scifact and nfcorpus. Rules and weights are dev's.\n"
         ),
         *_tests(claim),
         "",
-        _verdict(ALL, claim, domains, f"both BM25 and *{RIVAL}*"),
+        *_verdicts(ALL, claim, domains, f"both BM25 and *{RIVAL}*"),
         "",
         "### Other comparisons\n",
         (
@@ -98,12 +102,12 @@ def _gains_part(kept: Mapping[str, Kept]) -> str:
         ),
         *_tests(others),
         "",
-        _verdict(MORE, others, domains, f"both BM25 and *{FUSION}*"),
-        _verdict(ALL, others, domains, f"*{FUSION}*"),
+        *_verdicts(MORE, others, domains, f"both BM25 and *{FUSION}*"),
+        *_verdicts(ALL, others, domains, f"*{FUSION}*"),
         "",
         (
-            "`medquad-pairs` asks held-out questions of MedQuAD itself among a sample of 3,000 of its answers, "
-            "`medquad-whole` among all 16,407; `medquad` asks those of TREC LiveQA."
+            "`medquad-whole` asks held-out questions of MedQuAD itself among all its 16,407 answers; `medquad` asks "
+            "those of TREC LiveQA."
         ),
         "",
         f"Left out: {'; '.join(f'`{name}`, {why}' for name, why in LEFT_OUT.items())}.",
@@ -115,10 +119,7 @@ def _gains_part(kept: Mapping[str, Kept]) -> str:
 def _of_ranker(name: str, kept: Kept) -> list[str]:
     """How a ranker was made and judged, and the means."""
     lines = [f"### {name}\n", _made(kept)]
-    for fusion, one in kept["settings"].items():
-        weights = ", ".join(f"{part} {weight:.1f}" for part, weight in one["weights"].items())
-        options = ", ".join(f"{key}={value}" for key, value in one["options"].items())
-        lines.append(f"* *{fusion}*: {one['rule']} ({options}), weights {weights}; {one['dev']:.4f} on dev")
+    lines += [*SETTINGS, *(line for where, chosen in _asked(kept) for line in _setting(where, chosen))]
     lines += ["", "nDCG@10; **bold**: the best of a row; above the line collections whose train part it learnt from.\n"]
     lines += [f"| collection | domain | queries | {' | '.join(SYSTEMS)} |", "|---|---|---:|" + "---:|" * len(SYSTEMS)]
     queries = {gain["collection"]: gain["queries"] for gain in kept["gains"]}
@@ -129,6 +130,28 @@ def _of_ranker(name: str, kept: Kept) -> list[str]:
             mean = {system: sum(means[name][system] for name in names) / len(names) for system in SYSTEMS}
             lines.append(_row("macro mean, " + ("seen" if names is seen else "unseen"), "", "", mean))
     return [*lines, ""]
+
+
+def _asked(kept: Kept) -> list[tuple[str, Kept]]:
+    """Where settings are used, and the settings; where one source was learnt from they are the same everywhere."""
+    chosen = dict(kept["settings"])
+    if len(chosen) > len(kept["dev"]) == 1:
+        return [("all", chosen[ELSEWHERE])]
+    return list(chosen.items())
+
+
+def _setting(where: str, chosen: Kept) -> list[str]:
+    """Rows of a table of settings."""
+    rows = []
+    for fusion, one in chosen.items():
+        weights = ", ".join(f"{part} {weight:.1f}" for part, weight in one["weights"].items())
+        options = ", ".join(
+            str(value) if key == "scaling" else f"{key}={value}"
+            for key, value in one["options"].items()
+            if key != "reader"
+        )
+        rows.append(f"| {where} | {fusion} | {one['rule']} ({options}) | {weights} | {one['dev']:.4f} |")
+    return rows
 
 
 def _made(kept: Kept) -> str:
@@ -142,11 +165,31 @@ def _made(kept: Kept) -> str:
     begins = f"It starts from an adapter that is fitted to {fitted}; {what}, from others"
     if not kept["starts_there"]:
         begins = f"The adapter beside it is fitted to {fitted}. It starts without that adapter; {what}, from the same"
+    taught = _of_parts(training) if "parts" in training else _best_step(training)
+    steps = training.get("steps", training["options"]["steps"])
+    each = "; settings of a collection that was learnt from are those of its own, of all others those of all together"
+    if "parts" in training:
+        each += ", each in the order of the ranker without the part that learnt from it"
     return (
-        f"{begins} ({training['steps']} steps of {training['options']['batch']} lists, loss "
-        f"{training['options']['loss']}, seed {training['seed']}). {_best_step(training)} Of a collection at most "
+        f"{begins} ({steps} steps of {training['options']['batch']} lists, loss {training['options']['loss']}, seed "
+        f"{training['seed']}). {taught} Of a collection at most "
         f"{' or, if unseen, '.join(map(str, kept['most_queries']))} test queries are asked, by hash. Rules and weights "
-        f"were chosen on {sum(kept['dev'].values())} held-out queries of train; one setting serves all collections:\n"
+        f"were chosen on {sum(kept['dev'].values())} held-out queries of train"
+        f"{each if len(kept['dev']) > 1 else ''}:\n"
+    )
+
+
+def _of_parts(training: Kept) -> str:
+    """How good the parts and their sum were on dev."""
+    parts = ", ".join(
+        f"*{one['name']}* from {' and '.join(one['learns'])}, kept at step {one['best_step']} "
+        f"({one['dev_of_start']:.4f} before the first, then {one['dev']:.4f} on its own dev)"
+        for one in training["parts"]
+    )
+    shares = ", ".join(f"{value:.4f} with {share:.2f} of it" for share, value in training["shares"])
+    return (
+        f"Parts learn that apart, and what they have learnt is added up: {parts}. Dev of all sources has "
+        f"{training['dev_of_start']:.4f} before, {shares}: {training['share']:.2f} is taken."
     )
 
 
@@ -196,27 +239,22 @@ def _p(value: float) -> str:
     return f"{value:.4f}" if value >= 0.0001 else f"{value:.0e}"
 
 
-def _verdict(system: str, told: Sequence[Told], domains: Mapping[str, str], rivals: str) -> str:
-    """Where a system is significantly better than all rivals, and worse than any, and by whose ranker."""
-    own = [(ranker, gain, p) for ranker, gain, p in told if gain.system == system]
-    pairs = list(dict.fromkeys((gain.collection, ranker) for ranker, gain, _ in own))
-    better = [
-        pair
-        for pair in pairs
-        if all(p <= 0.05 and gain.difference > 0 for ranker, gain, p in own if (gain.collection, ranker) == pair)
-    ]
-    worse = sorted({(gain.collection, ranker) for ranker, gain, p in own if p <= 0.05 and gain.difference < 0})
-    return (
-        f"* *{system}*: significantly above {rivals} on {len({name for name, _ in better})} of "
-        f"{len({name for name, _ in pairs})} collections ({_by(better)}; domains: "
-        f"{', '.join(sorted({domains[name] for name, _ in better})) or 'none'}), significantly below on "
-        f"{len({name for name, _ in worse})} ({_by(worse)})."
-    )
-
-
-def _by(pairs: Sequence[tuple[str, str]]) -> str:
-    """Collections and whose ranker it was."""
-    return ", ".join(f"{collection} by *{ranker}*" for collection, ranker in pairs) or "none"
+def _verdicts(system: str, told: Sequence[Told], domains: Mapping[str, str], rivals: str) -> list[str]:
+    """Where a system is significantly better than all rivals, and worse than any, a line for each ranker."""
+    lines = []
+    for ranker in dict.fromkeys(ranker for ranker, _, _ in told):
+        own = [(gain, p) for whose, gain, p in told if whose == ranker and gain.system == system]
+        names = list(dict.fromkeys(gain.collection for gain, _ in own))
+        lost = {gain.collection for gain, p in own if p > 0.05 or gain.difference <= 0}
+        worse = {gain.collection for gain, p in own if p <= 0.05 and gain.difference < 0}
+        better = [name for name in names if name not in lost]
+        inside = f"; domains: {', '.join(sorted({domains[name] for name in better}))}" if better else ""
+        lines.append(
+            f"* *{system}* of *{ranker}*: significantly above {rivals} on {len(better)} of {len(names)} collections "
+            f"({', '.join(better) or 'none'}{inside}), significantly below on {len(worse)} "
+            f"({', '.join(sorted(worse)) or 'none'})."
+        )
+    return lines
 
 
 def _curricula_part(kept: Mapping[str, Any]) -> str:

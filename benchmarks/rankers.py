@@ -1,11 +1,12 @@
 """What neural reranking adds, and what in its training matters: writes docs/results/rankers.md.
 
 Gains: cross-encoders rerank BM25's first 100 documents; each, and a fusion with it, against BM25 and the best fusion
-without it. The one of benchmarks/ranker.toml answers every collection, those of ranker_health.toml and ranker_law.toml
-questions about health and about regulation. They are trained first if they are not under --home, up to an hour of one
-core each, and score for one or two more. Curricula: short trainings, several seeds for each curriculum and control
-(about an hour and a half). What was trained and scored is kept under --home and is not made again. The screening table
-is that of docs/results/screening.md.
+without it. The one of benchmarks/ranker.toml answers every collection; those of ranker_health.toml and ranker_law.toml,
+questions about health and about regulation, came before it, and are made and judged again only where --ranker names
+them: the page has what was kept of them. A ranker is trained first if it is not under --home, for up to an hour of one
+core, and scores for another. Curricula: short trainings, several seeds for each curriculum and control (up to an hour
+and a half). What was trained and scored is kept under --home and is not made again. The screening table is that of
+docs/results/screening.md.
 
 Usage: python -m benchmarks.rankers [--home DIR] [--indexes DIR] [--part gains|read|score|curricula|page|all]
     [--ranker NAME ...] [--seed S]
@@ -51,7 +52,7 @@ class Ranker:
 
 
 RANKERS = {
-    "reader": Ranker("ranker.toml", "ranker_start.toml", (300, 225)),
+    "reader": Ranker("ranker.toml", "ranker_start.toml", (1000, 225)),
     "health": Ranker("ranker_health.toml", "ranker_health_start.toml", (1000, 225), ("medquad-whole", "medquad")),
     "law": Ranker("ranker_law.toml", "ranker_law_start.toml", (1200, 225), ("obliqa",), starts_there=False),
 }
@@ -110,14 +111,17 @@ def start(ranker: Ranker, arguments: argparse.Namespace) -> Path:
 
 
 def _training(card: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("seed", "steps", "best_step", "dev", "dev_of_start", "dev_curve", "seconds", "sources", "options")
-    return {name: card[name] for name in kept}
+    learnt = ("share", "shares", "parts") if "parts" in card else ("steps", "best_step", "dev_curve", "seconds")
+    return {name: card[name] for name in ("seed", "dev", "dev_of_start", "sources", "options", *learnt)}
 
 
 def _plain(found: Gains) -> dict[str, Any]:
     settings = {
-        name: {"rule": rule, "options": dict(trial.options), "weights": dict(trial.weights), "dev": trial.value}
-        for name, (rule, trial) in found.settings.items()
+        where: {
+            name: {"rule": rule, "options": dict(trial.options), "weights": dict(trial.weights), "dev": trial.value}
+            for name, (rule, trial) in chosen.items()
+        }
+        for where, chosen in found.settings.items()
     }
     return {**asdict(replace(found, settings={})), "settings": settings}
 
@@ -140,7 +144,7 @@ def main() -> None:
     parser.add_argument("--part", choices=("gains", "read", "score", "curricula", "page", "all"), default="all")
     parser.add_argument("--only", nargs="+", default=[], help="collections, for --part read and --part score")
     parser.add_argument(
-        "--ranker", nargs="+", choices=RANKERS, default=list(RANKERS), help="whose gains (default: all)"
+        "--ranker", nargs="+", choices=RANKERS, default=["reader"], help="whose gains (default: reader)"
     )
     parser.add_argument("--study-most", type=int, default=60, help="test queries of the curriculum study (default: 60)")
     parser.add_argument("--seed", type=int, default=1, help="of the training and of intervals")
