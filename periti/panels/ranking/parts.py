@@ -1,8 +1,9 @@
 """A ranker of parts: each learns from its own collections, and what they have learnt is added up.
 
 Parts start from the same weights s and end at t_1 ... t_n; the ranker is s + share * sum(t_i - s) (task arithmetic,
-Ilharco et al., ICLR 2023), with the share that is best on dev, or none of it. Collections of very different sizes need not be mixed: a
-part stops by its own dev queries, where one training over all stops when the smallest is learnt by heart.
+Ilharco et al., ICLR 2023), with the share that is best on dev, or none of it. Collections of very different sizes need
+not be mixed: a part stops by its own dev queries, where one training over all stops when the smallest is learnt by
+heart.
 """
 
 from __future__ import annotations
