@@ -40,12 +40,15 @@ def chosen_for_each(dev: Mapping[str, Lists], strange: Mapping[str, Lists]) -> d
             ranker would be trusted more than it deserves elsewhere.
     """
     asked = {name: {name: lists} for name, lists in dev.items()} | {ELSEWHERE: strange}
+    if len(dev) == 1 and all(strange[name] is lists for name, lists in dev.items()):
+        asked = {ELSEWHERE: strange}  # one source, no parts: its own settings are those of all
     wanted = [
         (fusion, name) for name in asked for fusion in sorted(PARTS, key=lambda one: -len(PARTS[one]))
     ]  # what takes longest first
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:  # each for minutes on one core
         found = dict(zip(wanted, pool.map(_best, *zip(*((f, asked[n]) for f, n in wanted), strict=True)), strict=True))
-    return {name: {fusion: found[fusion, name] for fusion in PARTS} for name in asked}
+    settings = {name: {fusion: found[fusion, name] for fusion in PARTS} for name in asked}
+    return {**{name: settings.get(name, settings[ELSEWHERE]) for name in dev}, ELSEWHERE: settings[ELSEWHERE]}
 
 
 def fused(trial: tuple[str, Trial], runs: Mapping[str, Run], queries: Queries, name: str) -> Run:

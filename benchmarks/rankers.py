@@ -4,9 +4,9 @@ Gains: cross-encoders rerank BM25's first 100 documents; each, and a fusion with
 without it. The one of benchmarks/ranker.toml answers every collection; those of ranker_health.toml and ranker_law.toml,
 questions about health and about regulation, came before it, and are made and judged again only where --ranker names
 them: the page has what was kept of them. A ranker is trained first if it is not under --home, for up to an hour of one
-core, and scores for another. Curricula: short trainings, several seeds for each curriculum and control (up to an hour
-and a half). What was trained and scored is kept under --home and is not made again. The screening table is that of
-docs/results/screening.md.
+core, and scores for one or two more. Curricula: short trainings, several seeds for each curriculum and control (up to
+an hour and a half). What was trained and scored is kept under --home and is not made again. The screening table is that
+of docs/results/screening.md.
 
 Usage: python -m benchmarks.rankers [--home DIR] [--indexes DIR] [--part gains|read|score|curricula|page|all]
     [--ranker NAME ...] [--seed S]
